@@ -1,11 +1,23 @@
 /** Reading and trying files without throwing: a probe only wants to know. */
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, readSync } from 'node:fs';
+
+/** Files of /proc have no size: readFileSync allocates and grows for each, which takes several times as long. */
+const buffer = Buffer.allocUnsafeSlow(64 * 1024);
 
 export function readText(path: string): string | undefined {
+  let fd: number | undefined;
   try {
-    return readFileSync(path, 'latin1');
+    fd = openSync(path, constants.O_RDONLY);
+    let text = '';
+    for (;;) {
+      const count = readSync(fd, buffer, 0, buffer.length, null);
+      if (count === 0) return text;
+      text += buffer.latin1Slice(0, count);
+    }
   } catch {
     return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
 
