@@ -12,7 +12,7 @@ export function readText(path: string): string | undefined {
     for (;;) {
       const count = readSync(fd, buffer, 0, buffer.length, null);
       if (count === 0) return text;
-      text += buffer.latin1Slice(0, count);
+      text += buffer.toString('latin1', 0, count);
     }
   } catch {
     return undefined;
