@@ -1,0 +1,151 @@
+/** The process: config.md "Process"; capabilities(7); credentials(7); prctl(2); seccomp(2). */
+import { SpecError, UnsupportedError } from '../../errors/box-error.ts';
+import { CAPABILITY_NUMBERS } from '../../spec/capabilities.ts';
+import type { SpecCapabilities } from '../../spec/spec.ts';
+import { SYSTEM_SLOTS } from '../plan.ts';
+import { slot } from './builder.ts';
+import type { Context } from './context.ts';
+import { PROC_SLOT } from './mounts.ts';
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Before any mount: written through the host's /proc, which an image can't replace. */
+export function addEarlyProcess({ b, spec }: Context): void {
+  b.add('umask.clear', 'umask', { mask: 0 }, 'modes are exactly as asked');
+  const adj = spec.process?.oomScoreAdj;
+  if (adj === undefined) return;
+  b.add('oom.open', 'openat2', { dirfd: 'AT_FDCWD', path: '/proc/self/oom_score_adj', flags: ['O_WRONLY', 'O_CLOEXEC'], resolve: [] }, 'process.oomScoreAdj', { result: 'oom' });
+  b.add('oom.write', 'write', { fd: slot('oom'), data: String(adj) }, 'process.oomScoreAdj');
+}
+
+/** sysctl: written through the descriptor of the fresh proc, so that nothing mounted or linked there can redirect it. */
+export function addSysctls({ b, spec }: Context): void {
+  for (const [key, value] of Object.entries(spec.linux?.sysctl ?? {})) {
+    const path = `sys/${key.includes('/') ? key : key.replaceAll('.', '/')}`;
+    b.add(`sysctl.${key}.open`, 'openat2', { dirfd: slot(PROC_SLOT), path, flags: ['O_WRONLY', 'O_CLOEXEC'], resolve: ['RESOLVE_BENEATH', 'RESOLVE_NO_SYMLINKS', 'RESOLVE_NO_XDEV'] }, `sysctl ${key}`, { result: `sysctl.${key}` });
+    b.add(`sysctl.${key}.write`, 'write', { fd: slot(`sysctl.${key}`), data: value }, `sysctl ${key}`);
+  }
+}
+
+export function addProcess(context: Context): void {
+  const { b, spec, options } = context;
+  const process = spec.process;
+  if (process?.args === undefined || process.args.length === 0) {
+    throw new SpecError({ pointer: 'process.args', detail: 'found no command, allowed: at least one argument' });
+  }
+  addCwd(context, process.cwd);
+  addStdio(context);
+  for (const limit of process.rlimits ?? []) b.add(`rlimit.${limit.type}`, 'prlimit64', { resource: limit.type, soft: limit.soft, hard: limit.hard }, limit.type);
+  addScheduling(context);
+  addIdentity(context);
+  if (options.dieWithParent === true) b.add('parent-death', 'prctl', { option: 'PR_SET_PDEATHSIG', args: ['SIGKILL'] }, 'die with the launcher');
+  b.add('umask', 'umask', { mask: process.user.umask ?? 0o022 }, 'process.user.umask');
+  b.add('fds', 'close_range', { first: 3, flags: ['CLOSE_RANGE_CLOEXEC'] }, 'no descriptor of the launcher leaks');
+  b.add('signals', 'rt_sigaction', { signal: 'SIGPIPE', handler: 'SIG_DFL' }, 'Node ignores SIGPIPE; the process must not');
+  b.add('signals.unblock', 'rt_sigprocmask', { how: 'SIG_SETMASK', set: [] }, 'blocked since the clone');
+  b.add('exec', 'execve', { candidates: execCandidates(process.args[0] ?? '', process.env ?? []), argv: process.args, envp: process.env ?? [] }, 'become the command');
+}
+
+function addCwd({ b, options }: Context, cwd: string): void {
+  if (options.createCwd === true && cwd !== '/') {
+    const parts = cwd.split('/').filter((part) => part !== '');
+    parts.forEach((_, index) => {
+      b.add(`cwd.make.${index}`, 'mkdirat', { dirfd: 'AT_FDCWD', path: `/${parts.slice(0, index + 1).join('/')}`, mode: 0o755 }, "the image's working directory", { onError: { action: 'ignore' } });
+    });
+  }
+  b.add('cwd', 'chdir', { path: cwd }, 'process.cwd');
+}
+
+function addStdio({ b, spec }: Context): void {
+  const terminal = spec.process?.terminal === true;
+  const sources = terminal ? ['tty.slave', 'tty.slave', 'tty.slave'] : [SYSTEM_SLOTS.stdin, SYSTEM_SLOTS.stdout, SYSTEM_SLOTS.stderr];
+  sources.forEach((name, fd) => b.add(`stdio.${fd}`, 'dup3', { from: slot(name), to: fd }, ['standard input', 'standard output', 'standard error'][fd] ?? ''));
+  if (terminal) b.add('stdio.ctty', 'ioctl', { fd: 0, request: 'TIOCSCTTY', value: 0 }, 'the controlling terminal');
+}
+
+function addScheduling({ b, spec }: Context): void {
+  const { scheduler, ioPriority } = spec.process ?? {};
+  if (scheduler !== undefined) {
+    if (scheduler.policy !== 'SCHED_OTHER') b.add('sched', 'sched_setscheduler', { policy: scheduler.policy, priority: scheduler.priority ?? 0 }, 'process.scheduler');
+    if (scheduler.nice !== undefined) b.add('sched.nice', 'setpriority', { nice: scheduler.nice }, 'process.scheduler.nice');
+  }
+  if (ioPriority !== undefined) b.add('ioprio', 'ioprio_set', { class: ioPriority.class, priority: ioPriority.priority ?? 0 }, 'process.ioPriority');
+  if (spec.linux?.personality !== undefined) b.add('personality', 'personality', { domain: spec.linux.personality.domain }, 'linux.personality');
+}
+
+/** ORDER: bounding set while CAP_SETPCAP is held; ids with PR_SET_KEEPCAPS; then the sets; no_new_privs; the filter last of all. */
+function addIdentity(context: Context): void {
+  const { b, spec } = context;
+  const user = spec.process?.user ?? { uid: 0, gid: 0 };
+  const wanted = spec.process?.capabilities;
+  const noNewPrivileges = spec.process?.noNewPrivileges === true;
+  const seccomp = spec.linux?.seccomp !== undefined;
+  if (wanted !== undefined) addBounding(context, wanted);
+  b.add('caps.keep', 'prctl', { option: 'PR_SET_KEEPCAPS', args: [1] }, 'capabilities outlive the change of user');
+  const canSetGroups = !(spec.linux?.gidMappings?.length === 1 && spec.linux.gidMappings[0]?.size === 1 && !context.facts.privileged);
+  if (canSetGroups) b.add('groups', 'setgroups', { groups: user.additionalGids ?? [] }, 'process.user.additionalGids');
+  else if ((user.additionalGids ?? []).length > 0) b.warnings.push('supplementary groups are left out: an ordinary user with one id can not set groups (user_namespaces(7)); add ranges to /etc/subgid to have them');
+  checkMapped(context, 'uid', user.uid);
+  checkMapped(context, 'gid', user.gid);
+  b.add('gid', 'setresgid', { gid: user.gid }, 'process.user.gid');
+  if (seccomp && !noNewPrivileges) addSeccomp(context);
+  b.add('uid', 'setresuid', { uid: user.uid }, 'process.user.uid');
+  if (wanted !== undefined) addCapabilitySets(context, wanted, user.uid);
+  if (noNewPrivileges) b.add('no-new-privs', 'prctl', { option: 'PR_SET_NO_NEW_PRIVS', args: [1] }, 'process.noNewPrivileges');
+  if (seccomp && noNewPrivileges) addSeccomp(context);
+}
+
+function addSeccomp({ b, spec }: Context): void {
+  b.add('seccomp', 'seccomp', { filter: 'plan.seccomp', flags: spec.linux?.seccomp?.flags ?? [] }, 'the filter of system calls');
+}
+
+function checkMapped({ spec, userns, fresh }: Context, kind: 'uid' | 'gid', id: number): void {
+  if (!userns || !fresh.has('user')) return;
+  const maps = (kind === 'uid' ? spec.linux?.uidMappings : spec.linux?.gidMappings) ?? [];
+  if (maps.some((map) => id >= map.containerID && id < map.containerID + map.size)) return;
+  const ranges = maps.map((map) => `${map.containerID}-${map.containerID + map.size - 1}`).join(', ');
+  throw new UnsupportedError({
+    attempted: `run as ${kind} ${id}`, detail: `it is not mapped in the user namespace; mapped: ${ranges === '' ? 'none' : ranges}`,
+    hint: `give your user a range in /etc/sub${kind} (usermod --add-sub${kind}s 100000-165535 NAME) and install newuidmap (package uidmap)`,
+  });
+}
+
+function heldCapabilities({ facts, userns, b }: Context, names: readonly string[]): string[] {
+  const known = names.filter((name) => CAPABILITY_NUMBERS[name] !== undefined && CAPABILITY_NUMBERS[name] <= facts.lastCapability);
+  for (const name of names) if (CAPABILITY_NUMBERS[name] === undefined) b.warnings.push(`unknown capability ${name} is left out`);
+  if (userns) return known;
+  const lacking = known.filter((name) => !facts.capabilities.includes(name));
+  for (const name of lacking) {
+    const warning = `capability ${name} is left out: this process does not hold it`;
+    if (!b.warnings.includes(warning)) b.warnings.push(warning);
+  }
+  return known.filter((name) => facts.capabilities.includes(name));
+}
+
+function addBounding(context: Context, wanted: SpecCapabilities): void {
+  const { b, facts } = context;
+  const keep = new Set(heldCapabilities(context, wanted.bounding ?? []));
+  for (const [name, number] of Object.entries(CAPABILITY_NUMBERS)) {
+    if (number <= facts.lastCapability && !keep.has(name)) b.add(`caps.drop.${name}`, 'prctl', { option: 'PR_CAPBSET_DROP', args: [number] }, `${name} can not be gained`);
+  }
+}
+
+function addCapabilitySets(context: Context, wanted: SpecCapabilities, uid: number): void {
+  const { b } = context;
+  const held = (names: readonly string[] | undefined): string[] => heldCapabilities(context, names ?? []);
+  // As docker and podman: a user other than root starts with no effective capability that is not ambient.
+  const ambient = held(wanted.ambient);
+  const effective = uid === 0 ? held(wanted.effective) : held(wanted.effective).filter((name) => ambient.includes(name));
+  const permitted = uid === 0 ? held(wanted.permitted) : held(wanted.permitted).filter((name) => ambient.includes(name));
+  b.add('caps.set', 'capset', { effective, permitted, inheritable: held(wanted.inheritable) }, 'process.capabilities');
+  b.add('caps.ambient.clear', 'prctl', { option: 'PR_CAP_AMBIENT', args: ['PR_CAP_AMBIENT_CLEAR_ALL'] }, 'no ambient capability but those asked for');
+  for (const name of ambient) b.add(`caps.ambient.${name}`, 'prctl', { option: 'PR_CAP_AMBIENT', args: ['PR_CAP_AMBIENT_RAISE', CAPABILITY_NUMBERS[name] ?? 0] }, `ambient ${name}`);
+}
+
+/** Where execve looks: the name itself when it has a slash, else each directory of PATH (an empty one is the current directory). */
+function execCandidates(command: string, env: readonly string[]): string[] {
+  if (command === '') return [''];
+  if (command.includes('/')) return [command];
+  const path = env.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? DEFAULT_PATH;
+  return path.split(':').map((dir) => `${dir === '' ? '.' : dir}/${command}`);
+}
