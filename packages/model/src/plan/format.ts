@@ -23,7 +23,6 @@ export function formatPlan(plan: LaunchPlan): string {
   if (plan.clone.idMaps !== undefined) lines.push(`  id maps: ${formatValue(plan.clone.idMaps)}`);
   lines.push('', 'child:');
   for (const step of plan.child) {
-    if (step.call === 'umask' && step.id.match(/\.(ready|end)$|^guards/)) continue;
     const result = step.result === undefined ? '' : ` -> <${step.result}>`;
     const error = step.onError.action === 'fail' ? '' : step.onError.action === 'ignore' ? `, ${step.onError.errno ?? 'errors'} ignored` : `, on ${step.onError.errno ?? 'error'} go to ${step.onError.to}`;
     lines.push(`  ${step.id}: ${formatCall(step.call, step.args)}${result}  # ${step.why}${error}`);

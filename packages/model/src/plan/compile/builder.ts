@@ -9,9 +9,12 @@ export interface StepOptions {
 }
 
 export interface PlanBuilder {
-  readonly steps: ChildStep[];
   readonly warnings: string[];
   add<C extends CallName>(id: string, call: C, args: CallArgs[C], why: string, options?: StepOptions): void;
+  /** Names the step that is added next, as a place to jump to. */
+  land(label: string): void;
+  /** The steps, with every jump leading to a step's own id. */
+  finish(): ChildStep[];
 }
 
 const FAIL: OnError = { action: 'fail' };
@@ -25,15 +28,34 @@ export function slot(name: string): Fd {
 export function createBuilder(): PlanBuilder {
   const steps: ChildStep[] = [];
   const ids = new Set<string>();
+  const landings = new Map<string, string>();
+  let pending: string[] = [];
+  const resolve = (label: string): string => landings.get(label) ?? label;
   return {
-    steps,
     warnings: [],
     add(id, call, args, why, options = {}) {
       assert(!ids.has(id), `step ids are unique (${id})`);
       ids.add(id);
+      for (const label of pending) landings.set(label, id);
+      pending = [];
       const step = { id, call, args, why, ...(options.result === undefined ? {} : { result: options.result }), onError: options.onError ?? FAIL, ...(options.onSuccess === undefined ? {} : { onSuccess: options.onSuccess }) };
       // The pair (call, args) is tied by C; TypeScript can't follow that through the union.
       steps.push(step as ChildStep);
+    },
+    land(label) {
+      pending.push(label);
+    },
+    finish() {
+      assert(pending.length === 0, 'a step follows every landing');
+      return steps.map((step) => {
+        const { onError, onSuccess } = step;
+        if (onError.action !== 'jump' && onSuccess === undefined) return step;
+        return {
+          ...step,
+          ...(onError.action === 'jump' ? { onError: { ...onError, to: resolve(onError.to) } } : {}),
+          ...(onSuccess === undefined ? {} : { onSuccess: resolve(onSuccess) }),
+        };
+      });
     },
   };
 }

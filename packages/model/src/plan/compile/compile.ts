@@ -33,7 +33,7 @@ export function compile(spec: Spec, facts: Facts, options: CompileOptions): Laun
   return {
     version: 1, id: options.id, terminal: spec.process?.terminal === true,
     prepare: [...planCgroup(spec), ...planNamespaceFiles(context)],
-    clone: planClone(context), child: context.b.steps,
+    clone: planClone(context), child: context.b.finish(),
     ...(spec.linux?.seccomp === undefined ? {} : { seccomp: spec.linux.seccomp }),
     warnings: context.b.warnings,
   };

@@ -25,14 +25,22 @@ function addMount(context: Context, mount: SpecMount, name: string): void {
   addFilesystem(context, mount, parsed, name);
 }
 
-/** Attributes are set on the detached clone, so the mount is never seen without them. Locked flags of a user namespace are never cleared. */
-export function addBind({ b }: Context, source: string, parsed: ParsedMountOptions, name: string, destination: string): void {
+/** Attributes are set on the detached clone, so the mount is never seen without them. */
+export function addBind(context: Context, source: string, parsed: ParsedMountOptions, name: string, destination: string): void {
+  const { b } = context;
   const recursive = parsed.recursiveBind ? ['AT_RECURSIVE'] : [];
   b.add(`${name}.clone`, 'open_tree', { dirfd: 'AT_FDCWD', path: source, flags: ['OPEN_TREE_CLONE', 'OPEN_TREE_CLOEXEC', ...recursive] }, `${source} of the host`, { result: `${name}.tree` });
   b.add(`${name}.private`, 'mount_setattr', { dirfd: slot(`${name}.tree`), path: '', recursive: parsed.recursiveBind, set: [], clear: [], propagation: parsed.propagation?.flag ?? 'MS_PRIVATE' }, 'its propagation');
-  if (parsed.set.length > 0) b.add(`${name}.attributes`, 'mount_setattr', { dirfd: slot(`${name}.tree`), path: '', recursive: false, set: parsed.set, clear: [] }, 'its attributes');
-  if (parsed.recursiveSet.length > 0) b.add(`${name}.recursive`, 'mount_setattr', { dirfd: slot(`${name}.tree`), path: '', recursive: true, set: parsed.recursiveSet, clear: [] }, 'attributes of everything below');
+  addAttributes(context, name, 'attributes', false, parsed.set, parsed.clear);
+  addAttributes(context, name, 'recursive', true, parsed.recursiveSet, parsed.recursiveClear);
   b.add(`${name}.attach`, 'move_mount', { from: slot(`${name}.tree`), to: slot(name), toPath: '' }, `attach it at ${destination}`);
+}
+
+/** In a user namespace flags of the host's mounts are locked: clearing one is refused (mount_namespaces(7)), so none is but the access time's. */
+function addAttributes({ b, userns }: Context, name: string, id: string, recursive: boolean, set: readonly string[], clearAll: readonly string[]): void {
+  const clear = userns ? clearAll.filter((flag) => flag === 'MOUNT_ATTR__ATIME' && set.some((other) => other.endsWith('ATIME'))) : clearAll;
+  if (set.length === 0 && clear.length === 0) return;
+  b.add(`${name}.${id}`, 'mount_setattr', { dirfd: slot(`${name}.tree`), path: '', recursive, set, clear }, recursive ? 'attributes of everything below' : 'its attributes');
 }
 
 function addFilesystem(context: Context, mount: SpecMount, parsed: ParsedMountOptions, name: string): void {
@@ -57,7 +65,7 @@ function addFilesystem(context: Context, mount: SpecMount, parsed: ParsedMountOp
   b.add(`${name}.clone`, 'open_tree', { dirfd: 'AT_FDCWD', path: type === 'proc' ? '/proc' : '/sys', flags: ['OPEN_TREE_CLONE', 'OPEN_TREE_CLOEXEC', 'AT_RECURSIVE'] }, `the host's ${type} where a fresh one is refused`, { result: made });
   b.add(`${name}.clone-private`, 'mount_setattr', { dirfd: slot(made), path: '', recursive: true, set: parsed.set, clear: [], propagation: 'MS_PRIVATE' }, 'with the same attributes');
   b.add(`${name}.clone-attach`, 'move_mount', { from: slot(made), to: slot(name), toPath: '' }, `attach it at ${mount.destination}`);
-  b.add(`${name}.end`, 'umask', { mask: 0 }, 'next');
+  b.land(`${name}.end`);
 }
 
 /** /sys/fs/cgroup: the container's own cgroups, seen through its cgroup namespace. */
@@ -71,7 +79,7 @@ function addCgroupMount(context: Context, mount: SpecMount, parsed: ParsedMountO
   addTarget(b, name, mount.destination, 'directory');
   const attributes = ['MOUNT_ATTR_NOSUID', 'MOUNT_ATTR_NODEV', 'MOUNT_ATTR_NOEXEC', ...parsed.set.filter((flag) => flag === 'MOUNT_ATTR_RDONLY')];
   if (!fresh.has('cgroup') || context.joined.has('user')) {
-    return addBind(context, '/sys/fs/cgroup', { ...parsed, bind: true, recursiveBind: true, set: [], recursiveSet: attributes }, name, mount.destination);
+    return addBind(context, '/sys/fs/cgroup', { ...parsed, bind: true, recursiveBind: true, set: [], clear: [], recursiveSet: attributes, recursiveClear: [] }, name, mount.destination);
   }
   if (facts.cgroup.layout === 'v2') return addCgroup2(context, name, name, attributes, mount.destination);
   b.add(`${name}.fsopen`, 'fsopen', { fsname: 'tmpfs' }, 'a directory for the hierarchies', { result: `${name}.fs` });

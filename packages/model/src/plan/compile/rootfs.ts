@@ -12,9 +12,7 @@ const OVERLAY_OPTIONS: readonly (readonly [string, string])[] = [['index', 'off'
 
 export function addRoot(context: Context): void {
   const { b, options, spec } = context;
-  const propagation = spec.linux?.rootfsPropagation ?? 'rslave';
-  const flags = propagation.replace(/^r/, '');
-  const flag = flags === 'shared' ? 'MS_SHARED' : flags === 'private' ? 'MS_PRIVATE' : flags === 'unbindable' ? 'MS_PRIVATE' : 'MS_SLAVE';
+  const flag = /private|unbindable/.test(spec.linux?.rootfsPropagation ?? '') ? 'MS_PRIVATE' : 'MS_SLAVE';
   b.add('root.propagation', 'mount', { source: '', target: '/', fstype: '', flags: [flag, 'MS_REC'], data: '' }, 'mounts made here stay here');
   if (options.root.kind === 'directory') addDirectoryRoot(context, options.root.path);
   else {
@@ -72,7 +70,6 @@ export function addSwitchRoot(context: Context): void {
   const pivot = facts.pivotRoot && options.noPivot !== true;
   if (pivot) {
     b.add('switch.pivot', 'pivot_root', { newRoot: '.', putOld: '.' }, 'make it the root', { onError: { action: 'jump', to: 'switch.move', errno: 'EINVAL' } });
-    b.add('switch.slave', 'mount', { source: '', target: '.', fstype: '', flags: ['MS_SLAVE', 'MS_REC'], data: '' }, 'unmounting must not reach the host');
     b.add('switch.detach', 'umount2', { target: '.', flags: ['MNT_DETACH'] }, 'let go of the old root', { onSuccess: 'switch.chdir' });
   }
   b.add('switch.move', 'mount', { source: '.', target: '/', fstype: '', flags: ['MS_MOVE'], data: '' }, 'move the root where pivot_root is not possible');
@@ -93,7 +90,7 @@ export function addPathGuards({ b, spec }: Context): void {
   }
   masked.forEach((path, index) => addMask(b, `mask.${index}`, path));
   (spec.linux?.readonlyPaths ?? []).forEach((path, index) => addReadonly(b, index, path));
-  b.add('guards.end', 'umask', { mask: 0 }, 'paths are guarded');
+  
 }
 
 function relative(path: string): string {
@@ -109,7 +106,7 @@ function addMask(b: Context['b'], name: string, path: string): void {
   b.add(`${name}.hide-dir`, 'move_mount', { from: slot(`${name}.dir`), to: slot(name), toPath: '' }, `hide ${path}`, { onSuccess: end });
   b.add(`${name}.clone`, 'open_tree', { dirfd: slot('mask.null'), path: '', flags: ['OPEN_TREE_CLONE', 'OPEN_TREE_CLOEXEC', 'AT_EMPTY_PATH'] }, 'the null device', { result: `${name}.null` });
   b.add(`${name}.hide`, 'move_mount', { from: slot(`${name}.null`), to: slot(name), toPath: '' }, `hide ${path}`);
-  b.add(end, 'umask', { mask: 0 }, 'next');
+  b.land(end);
 }
 
 function addEmptyDirectory(b: Context['b'], name: string): void {
@@ -125,5 +122,5 @@ function addReadonly(b: Context['b'], index: number, path: string): void {
   b.add(`${name}.clone`, 'open_tree', { dirfd: slot(name), path: '', flags: ['OPEN_TREE_CLONE', 'OPEN_TREE_CLOEXEC', 'AT_RECURSIVE', 'AT_EMPTY_PATH'] }, `${path} as a mount`, { result: `${name}.tree` });
   b.add(`${name}.set`, 'mount_setattr', { dirfd: slot(`${name}.tree`), path: '', recursive: true, set: ['MOUNT_ATTR_RDONLY'], clear: [] }, 'read-only');
   b.add(`${name}.attach`, 'move_mount', { from: slot(`${name}.tree`), to: slot(name), toPath: '' }, `over ${path}`);
-  b.add(end, 'umask', { mask: 0 }, 'next');
+  b.land(end);
 }

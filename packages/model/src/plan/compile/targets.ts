@@ -25,23 +25,21 @@ export function addTarget(b: PlanBuilder, name: string, path: string, kind: 'dir
   const flags = ['O_PATH', 'O_CLOEXEC', ...directory];
   const open = (id: string, why: string, rel: string, options: Parameters<PlanBuilder['add']>[4]): void =>
     b.add(id, 'openat2', { dirfd: slot(ROOT_SLOT), path: rel === '' ? '.' : rel, flags, resolve: IN_ROOT }, why, options);
-  open(`${name}.target`, `find ${path} in the root`, parts.join('/'), { result: name, onSuccess: `${name}.ready`, onError: { action: 'jump', to: `${name}.make.0`, errno: 'ENOENT' } });
+  open(`${name}.target`, `find ${path} in the root`, parts.join('/'), { result: name, onSuccess: `${name}.ready`, onError: { action: 'jump', to: `${name}.make`, errno: 'ENOENT' } });
   addMissingParts(b, name, parts, kind);
   open(`${name}.reopen`, `find ${path} in the root`, parts.join('/'), { result: name });
-  // A landing place for the jump over the making of directories: umask(2) never fails.
-  b.add(`${name}.ready`, 'umask', { mask: 0 }, 'go on with the target at hand');
+  b.land(`${name}.ready`);
 }
 
 function addMissingParts(b: PlanBuilder, name: string, parts: readonly string[], kind: 'directory' | 'file'): void {
+  b.land(`${name}.make`);
   parts.forEach((part, index) => {
     const parent = parts.slice(0, index).join('/');
     const last = index === parts.length - 1;
     const parentSlot = index === 0 ? ROOT_SLOT : `${name}.parent.${index}`;
-    if (index === 0) b.add(`${name}.make.0`, 'umask', { mask: 0 }, 'make what is missing, one component at a time');
-    else b.add(`${name}.make.${index}.parent`, 'openat2', { dirfd: slot(ROOT_SLOT), path: parent, flags: ['O_PATH', 'O_DIRECTORY', 'O_CLOEXEC'], resolve: IN_ROOT }, `find /${parent}`, { result: parentSlot });
+    if (index > 0) b.add(`${name}.make.${index}.parent`, 'openat2', { dirfd: slot(ROOT_SLOT), path: parent, flags: ['O_PATH', 'O_DIRECTORY', 'O_CLOEXEC'], resolve: IN_ROOT }, `find /${parent}`, { result: parentSlot });
     const exists = { onError: { action: 'ignore', errno: 'EEXIST' } } as const;
     if (last && kind === 'file') b.add(`${name}.make.${index}.file`, 'mknodat', { dirfd: slot(parentSlot), path: part, type: 'f', mode: 0o644, major: 0, minor: 0 }, 'an empty file to mount on', exists);
     else b.add(`${name}.make.${index}.dir`, 'mkdirat', { dirfd: slot(parentSlot), path: part, mode: 0o755 }, 'a directory to mount on', exists);
   });
-  if (parts.length === 0) b.add(`${name}.make.0`, 'umask', { mask: 0 }, 'nothing to make');
 }

@@ -1,0 +1,50 @@
+/**
+ * The search for the command and execve(2). Each candidate is tried once, as execvp(3) does. When none could be executed they
+ * are looked at again, and what is seen is left for the launcher: without it "ENOENT" could be the command or its interpreter.
+ */
+import type { ChildStep } from '@tsc-box/model';
+import type { Ref } from '../launcher/program.ts';
+import { AT_FDCWD } from './constants.ts';
+import { REPORT, type StepEncoder } from './encode.ts';
+import { errnoNumber } from './errno.ts';
+
+/** What the child saw of one candidate. All zero when it was not there. */
+export interface ExecEvidence {
+  readonly path: string;
+  /** struct statx, 256 bytes. */
+  readonly statx: Ref;
+  /** The file's first bytes. */
+  readonly head: Ref;
+}
+
+export const HEAD_BYTES = 256;
+const STATX_BASIC = 0x7ff;
+/** O_CLOEXEC | O_NONBLOCK | O_NOCTTY: a pipe or a terminal must not hold the launch up. */
+const O_LOOK = 0o2000000 | 0o4000 | 0o400;
+
+export function encodeExec(step: Extract<ChildStep, { call: 'execve' }>, e: StepEncoder): ExecEvidence[] {
+  const { program } = e;
+  const { candidates, argv, envp } = step.args;
+  const args = program.pointers(argv.map((arg) => program.cstring(arg)));
+  const env = program.pointers(envp.map((entry) => program.cstring(entry)));
+  for (const path of candidates) {
+    const next = e.newLabel();
+    e.record('execve', [program.cstring(path), args, env], { fail: next });
+    e.place(next);
+  }
+  const evidence = candidates.map((path): ExecEvidence => {
+    const seen: ExecEvidence = { path, statx: program.bytes(new Uint8Array(256), 8), head: program.bytes(new Uint8Array(HEAD_BYTES), 8) };
+    const next = e.newLabel();
+    const retry = e.newLabel();
+    const opened = program.slot(`exec.${path}`);
+    e.record('statx', [AT_FDCWD, program.cstring(path), 0, STATX_BASIC, seen.statx], { fail: next });
+    e.record('openat', [AT_FDCWD, program.cstring(path), O_LOOK, 0], { store: opened, fail: retry });
+    e.record('read', [{ load: opened }, seen.head, HEAD_BYTES], { fail: retry });
+    e.place(retry);
+    e.record('execve', [program.cstring(path), args, env]);
+    e.place(next);
+    return seen;
+  });
+  e.record(REPORT, [errnoNumber('ENOENT')]);
+  return evidence;
+}

@@ -1,0 +1,195 @@
+/**
+ * The child's steps as a syscall program: one record a step, more where a step checks, repeats or searches.
+ * Every record remembers its step, so that a failure names it.
+ */
+import { assert, SYSTEM_SLOTS, type ChildStep, type Fd } from '@tsc-box/model';
+import { createProgram, type Arg, type Label, type Program, type Ref } from '../launcher/program.ts';
+import { flagsValue, flagValue, AT_EMPTY_PATH, type Architecture } from './constants.ts';
+import { PLAIN_CALLS, words, type Encoder, type PlainCall } from './encode-calls.ts';
+import { errnoNumber } from './errno.ts';
+import { encodeExec, type ExecEvidence } from './encode-exec.ts';
+import { SYSCALL_NUMBERS, type SyscallName } from './syscall-numbers.ts';
+
+/** What only the System knows: descriptors, the compiled filter. */
+export interface EncodeInput {
+  readonly architecture: Architecture;
+  /** Descriptors in slots that the System fills. */
+  readonly slots: ReadonlyMap<string, number>;
+  /** cgroup v1: cgroup.procs of each hierarchy. */
+  readonly cgroups: readonly number[];
+  readonly seccomp: Uint8Array | undefined;
+}
+
+/** A `clone3` step: the process that the plan ends in is not the one that began it. */
+export interface NestedClone {
+  /** Where the kernel writes its pid, as seen by the launcher. */
+  readonly pid: Ref;
+  /** Cleared by the kernel when it has exec'ed or ended. */
+  readonly alive: Ref;
+}
+
+export interface EncodedPlan {
+  readonly program: Program;
+  /** Step of each record, by the record's index. */
+  readonly steps: readonly ChildStep[];
+  readonly exec: readonly ExecEvidence[];
+  readonly nested: NestedClone | undefined;
+}
+
+/** What the encoders of single steps share. */
+export interface StepEncoder extends Encoder {
+  readonly number: (name: SyscallName) => number;
+  /** Adds a record of the step at hand. */
+  record(name: SyscallName | number, args: readonly Arg[], options?: RecordOptions): void;
+  newLabel(): Label;
+  place(label: Label): void;
+}
+
+export interface RecordOptions {
+  readonly store?: Ref;
+  readonly next?: Label;
+  readonly fail?: Label;
+  readonly errno?: number;
+}
+
+/** Pseudo-operations of the launcher: see launcher/asm. */
+export const COMPARE = -1;
+export const REPORT = -3;
+const NESTED_CLONE = -4;
+
+const CLONE_VM = 0x100;
+const CLONE_PARENT = 0x8000;
+const CLONE_PARENT_SETTID = 0x100000;
+const CLONE_CHILD_CLEARTID = 0x200000;
+
+export function encodePlan(child: readonly ChildStep[], input: EncodeInput): EncodedPlan {
+  const program = createProgram();
+  const steps: ChildStep[] = [];
+  const exec: ExecEvidence[] = [];
+  const slots = new Map<string, Ref>();
+  const labels = new Map<string, Label>();
+  let nested: NestedClone | undefined;
+  let current: ChildStep | undefined;
+
+  const slotRef = (name: string): Ref => {
+    let ref = slots.get(name);
+    if (ref === undefined) slots.set(name, (ref = program.slot(name)));
+    return ref;
+  };
+  const labelOf = (id: string): Label => {
+    let label = labels.get(id);
+    if (label === undefined) labels.set(id, (label = program.label()));
+    return label;
+  };
+  const numbers = SYSCALL_NUMBERS[input.architecture];
+  const e: StepEncoder = {
+    program, architecture: input.architecture, seccomp: input.seccomp,
+    fd: (fd: Fd) => (typeof fd === 'number' ? fd : fd === 'AT_FDCWD' ? -100 : (input.slots.get(fd.slot) ?? { load: slotRef(fd.slot) })),
+    number: (name) => numbers[name],
+    record(name, args, options = {}) {
+      assert(current !== undefined, 'a record belongs to a step');
+      program.record({ nr: typeof name === 'number' ? name : numbers[name], args, ...options });
+      steps.push(current);
+    },
+    newLabel: () => program.label(),
+    place: (label) => program.place(label),
+  };
+
+  for (const [index, step] of child.entries()) {
+    current = step;
+    if (labels.has(step.id) || isTarget(child, step.id)) program.place(labelOf(step.id));
+    const following = program.label();
+    const options: RecordOptions = {
+      ...(step.result === undefined ? {} : { store: slotRef(step.result) }),
+      ...(step.onSuccess === undefined ? {} : { next: labelOf(step.onSuccess) }),
+      ...(step.onError.action === 'fail' ? {} : { fail: step.onError.action === 'jump' ? labelOf(step.onError.to) : following }),
+      ...(step.onError.action !== 'fail' && step.onError.errno !== undefined ? { errno: errnoNumber(step.onError.errno) } : {}),
+    };
+    if (step.call === 'execve') exec.push(...encodeExec(step, e));
+    else if (step.call === 'clone3') nested = encodeNestedClone(step, e, options);
+    else encodeStep(step, e, options, input);
+    if (index + 1 < child.length) program.place(following);
+  }
+  return { program, steps, exec, nested };
+}
+
+const targets = new WeakMap<readonly ChildStep[], ReadonlySet<string>>();
+
+/** True when some step jumps to `id`. */
+function isTarget(child: readonly ChildStep[], id: string): boolean {
+  let set = targets.get(child);
+  if (set === undefined) {
+    set = new Set(child.flatMap((step) => [...(step.onError.action === 'jump' ? [step.onError.to] : []), ...(step.onSuccess === undefined ? [] : [step.onSuccess])]));
+    targets.set(child, set);
+  }
+  return set.has(id);
+}
+
+type OtherStep = Exclude<ChildStep, { call: 'execve' | 'clone3' }>;
+
+function encodeStep(step: OtherStep, e: StepEncoder, options: RecordOptions, input: EncodeInput): void {
+  switch (step.call) {
+    case 'statx': return encodeVerify(step, e);
+    case 'read': return encodeRead(step, e);
+    case 'setpriority': return e.record('setpriority', [0, 0, step.args.nice], options);
+    case 'ioprio_set': return e.record('ioprio_set', [1, 0, (flagValue(step.args.class, e.architecture) << 13) | step.args.priority], options);
+    case 'write':
+      if (isCgroups(step.args.fd)) return encodeJoin(step, e, input);
+      return encodePlain(step, e, options);
+    default: return encodePlain(step, e, options);
+  }
+}
+
+function encodePlain(step: Extract<ChildStep, { call: PlainCall }>, e: StepEncoder, options: RecordOptions): void {
+  // The pair (call, args) is tied by the union; TypeScript can't follow that through the table.
+  const encode = PLAIN_CALLS[step.call] as (args: typeof step.args, e: Encoder) => readonly Arg[];
+  const args = encode(step.args, e);
+  e.record(step.call, args, options);
+}
+
+function isCgroups(fd: Fd): boolean {
+  return typeof fd === 'object' && fd.slot === SYSTEM_SLOTS.cgroups;
+}
+
+/** Writing 0 moves the writer itself: cgroups.rst, section 2.2. */
+function encodeJoin(step: Extract<ChildStep, { call: 'write' }>, e: StepEncoder, input: EncodeInput): void {
+  for (const fd of input.cgroups) e.record('write', PLAIN_CALLS.write({ fd, data: step.args.data }, e));
+}
+
+/** The read must give as many bytes as asked: none means that the other side died. */
+function encodeRead(step: Extract<ChildStep, { call: 'read' }>, e: StepEncoder): void {
+  const { program } = e;
+  const got = program.slot(`${step.id}.got`);
+  e.record('read', [e.fd(step.args.fd), program.bytes(new Uint8Array(8), 8), step.args.count], { store: got });
+  e.record(COMPARE, [{ load: got }, step.args.count, -1, errnoNumber('EPIPE')]);
+}
+
+const STATX_TYPE = 1;
+const STATX_MODE_OFFSET = 0x1c;
+const STATX_RDEV_OFFSET = 0x80;
+
+/** struct statx: mode at 0x1c (16 bits), rdev_major and rdev_minor at 0x80. */
+function encodeVerify(step: Extract<ChildStep, { call: 'statx' }>, e: StepEncoder): void {
+  const { dirfd, path, expect } = step.args;
+  const buffer = e.program.bytes(new Uint8Array(256), 8);
+  const flags = (path === '' ? AT_EMPTY_PATH : 0) | 0x100;
+  e.record('statx', [e.fd(dirfd), e.program.cstring(path), flags, STATX_TYPE, buffer]);
+  e.record(COMPARE, [{ load: { ref: buffer, offset: STATX_MODE_OFFSET } }, 0o020000, 0o170000, errnoNumber('ENXIO')]);
+  const device = (BigInt(expect.minor) << 32n) | BigInt(expect.major);
+  e.record(COMPARE, [{ load: { ref: buffer, offset: STATX_RDEV_OFFSET } }, device, -1, errnoNumber('ENXIO')]);
+}
+
+/**
+ * The new process becomes a child of the launcher (CLONE_PARENT) and shares its memory until it execs; the process in between ends.
+ * Its pid is as the launcher's own pid namespace sees it: setns(2) of a pid namespace changes only what children see.
+ */
+function encodeNestedClone(step: Extract<ChildStep, { call: 'clone3' }>, e: StepEncoder, options: RecordOptions): NestedClone {
+  const { program } = e;
+  const pid = program.bytes(new Uint8Array(8), 8);
+  const alive = program.bytes(words([1]), 8);
+  const flags = flagsValue(step.args.flags, e.architecture) + CLONE_VM + CLONE_PARENT + CLONE_PARENT_SETTID + CLONE_CHILD_CLEARTID;
+  // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal (none with CLONE_PARENT), stack, stack_size, tls.
+  const args = program.pointers([flags, 0, alive, pid, 0, 0, 0, 0]);
+  e.record(NESTED_CLONE, [args, 64], options);
+  return { pid, alive };
+}

@@ -1,0 +1,212 @@
+/** Performs a launch plan on this kernel: prepare, clone, id maps, wait for exec; on failure everything is taken back. */
+import { closeSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
+import { assert, explainClone, SYSTEM_SLOTS, SyscallError, type ExitStatus, type Facts, type LaunchedProcess, type LaunchRequest, type PrepareStep } from '@tsc-box/model';
+import { createCgroup, type CgroupHandle } from '../cgroup/manage.ts';
+import { makePipe, makeSocketPair, receiveDescriptor, resizeTerminal, writeByte } from '../ffi/descriptors.unsafe.ts';
+import { openPidfd, reapNow, signalPidfd, waitWhileEqual } from '../ffi/process.unsafe.ts';
+import { mapProgramMemory, runLauncher, type ProgramMemory } from '../launcher/run.unsafe.ts';
+import { seccompProgram } from '../seccomp/compile.ts';
+import { listenForChildren, waitForChild } from './children.ts';
+import { flagsValue } from './constants.ts';
+import { encodePlan, type EncodedPlan } from './encode.ts';
+import { launchError } from './failure.ts';
+import { writeIdMaps } from './id-maps.ts';
+import { startTimeOf } from './process-identity.ts';
+import { openStdio, type OpenedStdio } from './stdio.ts';
+import { createUndo, type Undo } from './undo.ts';
+
+const CLONE_VM = 0x100;
+const CLONE_VFORK = 0x4000;
+const CLONE_CHILD_CLEARTID = 0x200000;
+const SIGCHLD = 17;
+const SIGKILL = 9;
+
+interface Prepared {
+  readonly slots: Map<string, number>;
+  readonly cgroup: CgroupHandle | undefined;
+  readonly stdio: OpenedStdio;
+  /** Write end of the pipe that releases the child once its ids are mapped. */
+  readonly release: number | undefined;
+  /** Where the terminal's master side arrives. */
+  readonly console: number | undefined;
+}
+
+/** @throws SyscallError, UnsupportedError of the step that failed. */
+export function launch(request: LaunchRequest, facts: Facts): LaunchedProcess {
+  const failure = createUndo();
+  const child = createUndo();
+  try {
+    const prepared = prepare(request, facts, child, failure);
+    const started = start(request, facts, prepared, child);
+    child.run();
+    return launched(started, prepared, facts);
+  } catch (error) {
+    child.run();
+    failure.run();
+    throw error;
+  }
+}
+
+function prepare({ plan, stdio }: LaunchRequest, facts: Facts, child: Undo, failure: Undo): Prepared {
+  const slots = new Map<string, number>();
+  let cgroup: CgroupHandle | undefined;
+  for (const step of plan.prepare) {
+    if (step.call === 'cgroup') cgroup = prepareCgroup(step, facts, child, failure);
+    else if (step.call === 'mkdir') prepareDirectory(step, failure);
+    else slots.set(step.result, prepareOpen(step, child));
+  }
+  const opened = openStdio(stdio, child, failure);
+  for (const [name, fd] of opened.slots) slots.set(name, fd);
+  let release: number | undefined;
+  if (plan.clone.idMaps !== undefined) {
+    const [read, write] = makePipe();
+    child.add(() => closeSync(read));
+    child.add(() => closeSync(write));
+    slots.set(SYSTEM_SLOTS.idMapsReady, read).set(SYSTEM_SLOTS.idMapsWrite, write);
+    release = write;
+  }
+  let console: number | undefined;
+  if (plan.terminal) {
+    const [ours, theirs] = makeSocketPair();
+    child.add(() => closeSync(ours));
+    child.add(() => closeSync(theirs));
+    slots.set(SYSTEM_SLOTS.consoleSocket, theirs);
+    console = ours;
+  }
+  return { slots, cgroup, stdio: opened, release, console };
+}
+
+function prepareCgroup(step: Extract<PrepareStep, { call: 'cgroup' }>, facts: Facts, child: Undo, failure: Undo): CgroupHandle {
+  const cgroup = createCgroup(facts, step.args.path, step.args.resources);
+  child.add(() => cgroup.closeFds());
+  failure.add(() => cgroup.remove());
+  return cgroup;
+}
+
+function prepareDirectory(step: Extract<PrepareStep, { call: 'mkdir' }>, failure: Undo): void {
+  try {
+    mkdirSync(step.args.path, step.args.mode);
+    failure.add(() => rmdirSync(step.args.path));
+  } catch (error) {
+    throw prepareError(step, error);
+  }
+}
+
+function prepareOpen(step: Extract<PrepareStep, { call: 'open' }>, child: Undo): number {
+  try {
+    const fd = openSync(step.args.path, 'r');
+    child.add(() => closeSync(fd));
+    return fd;
+  } catch (error) {
+    throw prepareError(step, error);
+  }
+}
+
+function prepareError(step: Extract<PrepareStep, { call: 'open' | 'mkdir' }>, error: unknown): SyscallError {
+  const errno = (error as NodeJS.ErrnoException).code;
+  const reason = errno === 'ENOENT' ? 'it does not exist' : errno === 'EACCES' ? 'this user may not open it' : undefined;
+  return new SyscallError({ attempted: `${step.call} "${step.args.path}" (${step.why})`, step: step.id, syscall: step.call, errno, path: step.args.path, reason, cause: error });
+}
+
+interface Started {
+  readonly pid: number;
+  readonly pidfd: number;
+  readonly terminal: number | undefined;
+}
+
+function start(request: LaunchRequest, facts: Facts, prepared: Prepared, child: Undo): Started {
+  const { plan } = request;
+  const seccomp = plan.seccomp !== undefined && plan.child.some((step) => step.call === 'seccomp')
+    ? seccompProgram(plan.seccomp, facts, request.cacheDir ?? '') : undefined;
+  const encoded = encodePlan(plan.child, { architecture: facts.architecture, slots: prepared.slots, cgroups: prepared.cgroup?.procsFds ?? [], seccomp });
+  const { program } = encoded;
+  const report = program.bytes(new Uint8Array(16), 8);
+  const pidfdAt = program.bytes(new Uint8Array(8), 8);
+  const alive = program.bytes(Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8);
+  const layout = program.finish();
+  const memory = mapProgramMemory(layout.size);
+  try {
+    program.write(memory.address, memory.bytes);
+    const word = (ref: typeof report, offset = 0): number => memory.bytes.readUInt32LE(program.offsetOf(ref) + offset);
+    // The child stops by itself at the id maps; else the launcher stands still until it has exec'ed.
+    const waits = plan.clone.idMaps !== undefined;
+    listenForChildren();
+    const pid = clone(request, facts, prepared, memory, {
+      flags: flagsValue(plan.clone.flags, facts.architecture) + CLONE_VM + CLONE_CHILD_CLEARTID + (waits ? 0 : CLONE_VFORK),
+      pidfd: program.addressOf(memory.address, pidfdAt), childTid: program.addressOf(memory.address, alive), exitSignal: SIGCHLD, cgroup: prepared.cgroup?.directoryFd,
+    }, program.addressOf(memory.address, report), program.entryAddress(memory.address));
+    let current: Started = { pid, pidfd: word(pidfdAt), terminal: undefined };
+    try {
+      if (waits) mapIds(request, prepared, pid);
+      waitWhileEqual(program.addressOf(memory.address, alive), 1);
+      if (encoded.nested !== undefined) current = followNested(encoded, memory, current, word);
+      if (word(report) !== 0) {
+        const address = memory.bytes.readBigUInt64LE(program.offsetOf(report) + 8);
+        throw launchError(encoded, memory, word(report), address, facts);
+      }
+      return { ...current, terminal: prepared.console === undefined ? undefined : receiveDescriptor(prepared.console) };
+    } catch (error) {
+      // The child runs in our memory until it has ended: nothing is freed before.
+      signalPidfd(current.pidfd, SIGKILL);
+      reapNow(current.pidfd);
+      throw error;
+    }
+  } finally {
+    memory.free();
+  }
+}
+
+function clone(request: LaunchRequest, facts: Facts, prepared: Prepared, memory: ProgramMemory, cloneArgs: Parameters<typeof runLauncher>[0]['cloneArgs'], report: bigint, entry: bigint): number {
+  try {
+    return runLauncher({ memory, cloneArgs, entry, report });
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.errno === undefined) throw error;
+    const { flags } = request.plan.clone;
+    const cause = explainClone(flags, error.errno, facts);
+    throw new SyscallError({ attempted: `make the process with ${flags.length === 0 ? 'no new namespace' : flags.join('|')}`, step: 'clone', syscall: 'clone3', errno: error.errno, args: { flags }, reason: cause?.reason, hint: cause?.hint, cause: error });
+  }
+}
+
+function mapIds({ plan }: LaunchRequest, { release }: Prepared, pid: number): void {
+  assert(plan.clone.idMaps !== undefined && release !== undefined, 'a plan with id maps has a pipe');
+  writeIdMaps(pid, plan.clone.idMaps);
+  writeByte(release);
+}
+
+/** The first process has ended, by its nested clone or by a failure; the one it made is our child and goes on. */
+function followNested({ nested, program }: EncodedPlan, memory: ProgramMemory, first: Started, word: (ref: NonNullable<EncodedPlan['nested']>['pid']) => number): Started {
+  assert(nested !== undefined, 'the plan has a nested clone');
+  const pid = word(nested.pid);
+  if (pid === 0) return first;
+  waitWhileEqual(program.addressOf(memory.address, nested.alive), 1);
+  reapNow(first.pidfd);
+  return { pid, pidfd: openPidfd(pid), terminal: undefined };
+}
+
+function launched({ pid, pidfd, terminal }: Started, { cgroup, stdio }: Prepared, facts: Facts): LaunchedProcess {
+  let ended = false;
+  const reaped = waitForChild(pidfd);
+  const status = reaped.then((exit): ExitStatus => {
+    ended = true;
+    const oomKilled = exit.signal === SIGKILL && (cgroup?.usage().oomKills ?? 0) > 0;
+    return { code: exit.code, ...(exit.signal === undefined ? {} : { signal: exit.signal }), ...(oomKilled ? { oomKilled } : {}) };
+  });
+  return {
+    pid, startTime: startTimeOf(pid) ?? 0,
+    ...(terminal === undefined ? {} : { terminal }), ...stdio.ours,
+    wait: () => status,
+    kill: (signal) => !ended && signalPidfd(pidfd, signal),
+    resize(height, width) {
+      if (terminal !== undefined) resizeTerminal(terminal, height, width);
+    },
+    usage() {
+      const usage = cgroup?.usage();
+      return { ...(usage?.peakMemory === undefined ? {} : { peakMemory: usage.peakMemory }), ...(usage?.cpuTimeUs === undefined ? {} : { cpuTimeUs: usage.cpuTimeUs }) };
+    },
+    cleanup() {
+      if (!ended) signalPidfd(pidfd, SIGKILL);
+      cgroup?.kill();
+      cgroup?.remove();
+    },
+  };
+}

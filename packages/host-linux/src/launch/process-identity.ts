@@ -1,0 +1,34 @@
+/** A process named for good: its pid and when it started. proc(5), /proc/PID/stat. */
+import { closeSync, openSync, readSync } from 'node:fs';
+
+const START_TIME_FIELD = 22;
+
+/** Clock ticks after boot; undefined when the process is gone. A zombie has a start time too. */
+export function startTimeOf(pid: number): number | undefined {
+  return readStat(pid)?.startTime;
+}
+
+export function isRunning(pid: number, startTime: number): boolean {
+  const stat = readStat(pid);
+  return stat !== undefined && stat.startTime === startTime && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+function readStat(pid: number): { readonly state: string; readonly startTime: number } | undefined {
+  let fd: number;
+  try {
+    fd = openSync(`/proc/${pid}/stat`, 'r');
+  } catch {
+    return undefined;
+  }
+  try {
+    const buffer = Buffer.allocUnsafe(1024);
+    const text = buffer.latin1Slice(0, readSync(fd, buffer));
+    // The second field is the command in parentheses, which may hold anything.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0] ?? 'X', startTime: Number(fields[START_TIME_FIELD - 3]) };
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(fd);
+  }
+}
