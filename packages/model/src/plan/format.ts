@@ -13,7 +13,8 @@ function formatValue(value: unknown): string {
 
 /** `mount(source="", target="/", flags=MS_SLAVE|MS_REC)`. */
 export function formatCall(call: string, args: object): string {
-  return `${call}(${Object.entries(args).map(([key, value]) => `${key}=${formatValue(value)}`).join(', ')})`;
+  const octal = (key: string, value: unknown): boolean => (key === 'mode' || key === 'mask') && typeof value === 'number';
+  return `${call}(${Object.entries(args).map(([key, value]) => `${key}=${octal(key, value) ? `0${Number(value).toString(8)}` : formatValue(value)}`).join(', ')})`;
 }
 
 export function formatPlan(plan: LaunchPlan): string {

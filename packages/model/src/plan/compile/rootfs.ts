@@ -85,8 +85,8 @@ export function addSwitchRoot(context: Context): void {
 export function addPathGuards({ b, spec }: Context): void {
   const masked = spec.linux?.maskedPaths ?? [];
   if (masked.length > 0) {
-    b.add('mask.null', 'openat2', { dirfd: slot(ROOT_SLOT), path: 'dev/null', flags: ['O_PATH', 'O_NOFOLLOW', 'O_CLOEXEC'], resolve: ['RESOLVE_IN_ROOT', 'RESOLVE_NO_SYMLINKS'] }, 'the file that hides files', { result: 'mask.null' });
-    b.add('mask.verify', 'statx', { dirfd: slot('mask.null'), path: '', expect: { type: 'chardev', major: 1, minor: 3 } }, 'it is the null device, not something an image put there');
+    b.add('mask.null', 'openat2', { dirfd: 'AT_FDCWD', path: '/dev/null', flags: ['O_PATH', 'O_NOFOLLOW', 'O_CLOEXEC'], resolve: [] }, 'the file that hides files', { result: 'mask.null' });
+    b.add('mask.verify', 'statx', { dirfd: slot('mask.null'), path: '', expect: { type: 'chardev', major: 1, minor: 3 } }, 'it is the null device');
   }
   masked.forEach((path, index) => addMask(b, `mask.${index}`, path));
   (spec.linux?.readonlyPaths ?? []).forEach((path, index) => addReadonly(b, index, path));
