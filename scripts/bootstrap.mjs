@@ -22,6 +22,7 @@ function test() {
     totals.addStage(build() && link());
     totals.addStage(run('lint', installed('.bin', 'oxlint'), ['--type-aware']));
     totals.addStage(run('typecheck', installed('.bin', 'tsc'), ['-b']));
+    totals.addStage(run('typecheck of tests and scripts', installed('.bin', 'tsc'), ['-p', 'tests']));
     const machine = findMachineNode();
     const pinned = findPinnedNode();
     testOn(machine, 'vitest on the Node of this machine', totals);
