@@ -1,0 +1,106 @@
+/**
+ * What this machine's mounts are to the `host` image. proc(5), /proc/self/mountinfo.
+ *
+ * - `overlay`: local file systems, shown copy-on-write.
+ * - `bind`: shown as they are, read-only: single files, and file systems that overlayfs takes no lower directory from
+ *   (their names compare in their own way: vfat, exfat, ntfs) or that never change (squashfs, iso9660).
+ * - `hidden`: kernel file systems and what lies in /proc, /sys, /dev and /run, which the container has fresh ones of; network and
+ *   FUSE file systems, which may hang; the layers of container engines.
+ */
+import { lstatSync, readFileSync } from 'node:fs';
+import { textOf } from '@tsc-box/model';
+
+export interface HostMount {
+  readonly mountpoint: string;
+  readonly type: string;
+  readonly use: 'overlay' | 'bind' | 'hidden';
+}
+
+interface MountinfoLine {
+  readonly id: string;
+  readonly parent: string;
+  readonly mountpoint: string;
+  readonly type: string;
+}
+
+/** The kernel's own, given fresh to every container. */
+export const FRESH: readonly string[] = ['/proc', '/sys', '/dev', '/run'];
+
+const KERNEL = new Set('proc sysfs devtmpfs devpts cgroup cgroup2 mqueue hugetlbfs bpf tracefs debugfs securityfs pstore efivarfs configfs binfmt_misc fusectl rpc_pipefs nfsd selinuxfs smackfs autofs nsfs pipefs sockfs resctrl'.split(' '));
+const NETWORK = new Set('nfs nfs4 cifs smb3 smbfs 9p ceph glusterfs afs ncpfs lustre gfs2 ocfs2 beegfs davfs coda'.split(' '));
+const READ_ONLY = new Set('vfat msdos exfat ntfs ntfs3 hfs hfsplus apfs iso9660 udf squashfs erofs cramfs romfs'.split(' '));
+const ENGINE_STORES = /^\/(var\/lib\/(docker|containers|containerd|kubelet|lxd|incus)|(home\/[^/]+|root)\/\.local\/share\/(docker|containers|containerd))\//;
+
+/** Visible mounts, parents before children; `mountinfo` as a byte string. What lies below a hidden one is hidden. Pure but for `isDirectory`. */
+export function parseHostMounts(mountinfo: string, ownRoot: string, isDirectory: (path: string) => boolean): HostMount[] {
+  const visible = visibleMounts(mountinfo.split('\n').map(parseLine).filter((line) => line !== undefined));
+  const mounts: HostMount[] = [];
+  for (const { mountpoint, type } of visible.sort((a, b) => (a.mountpoint < b.mountpoint ? -1 : a.mountpoint > b.mountpoint ? 1 : 0))) {
+    const use = mounts.some((above) => above.use === 'hidden' && isBelow(mountpoint, above.mountpoint)) ? 'hidden' : useOf(mountpoint, type, ownRoot, isDirectory);
+    mounts.push({ mountpoint, type, use });
+  }
+  return mounts;
+}
+
+/** `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`: the optional fields end at the lone hyphen. */
+function parseLine(line: string): MountinfoLine | undefined {
+  const fields = line.split(' ');
+  const [id, parent, , , mountpoint] = fields;
+  const type = fields[fields.indexOf('-', 6) + 1];
+  if (id === undefined || parent === undefined || mountpoint === undefined || type === undefined) return undefined;
+  return { id, parent, mountpoint: unescape(mountpoint), type };
+}
+
+/** A byte string in: the kernel writes space, tab, newline, backslash and `#` as three octal digits. Text out. */
+function unescape(byteString: string): string {
+  if (!/[\\\x80-\xff]/.test(byteString)) return byteString;
+  return textOf(byteString.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))));
+}
+
+/** Leaves out what another mount covers: one on the same place, or one on a directory above it. */
+function visibleMounts(lines: readonly MountinfoLine[]): MountinfoLine[] {
+  const children = new Map<string, MountinfoLine[]>();
+  for (const line of lines) {
+    if (line.id === line.parent) continue;
+    const siblings = children.get(line.parent);
+    if (siblings === undefined) children.set(line.parent, [line]);
+    else siblings.push(line);
+  }
+  const ids = new Set(lines.map(({ id }) => id));
+  const seen: MountinfoLine[] = [];
+  const visit = (line: MountinfoLine): void => {
+    const below = children.get(line.id) ?? [];
+    if (!below.some(({ mountpoint }) => mountpoint === line.mountpoint)) seen.push(line);
+    for (const child of below) {
+      const covered = below.some((other) => other !== child && isBelow(child.mountpoint, other.mountpoint));
+      const onTop = below.find(({ mountpoint }) => mountpoint === line.mountpoint);
+      if (!covered && (onTop === undefined || onTop === child)) visit(child);
+    }
+  };
+  for (const line of lines) if (line.id === line.parent || !ids.has(line.parent)) visit(line);
+  return seen;
+}
+
+/** True when `path` lies under `directory`, and is not it. */
+export function isBelow(path: string, directory: string): boolean {
+  return path.length > directory.length && path.startsWith(directory === '/' ? '/' : `${directory}/`);
+}
+
+function useOf(mountpoint: string, type: string, ownRoot: string, isDirectory: (path: string) => boolean): HostMount['use'] {
+  if (mountpoint === '/') return 'overlay';
+  const within = (directory: string): boolean => mountpoint === directory || isBelow(mountpoint, directory);
+  if (KERNEL.has(type) || NETWORK.has(type) || /^fuse/.test(type)) return 'hidden';
+  if (FRESH.some(within) || isBelow(mountpoint, ownRoot) || ENGINE_STORES.test(mountpoint)) return 'hidden';
+  return READ_ONLY.has(type) || !isDirectory(mountpoint) ? 'bind' : 'overlay';
+}
+
+/** Of this moment. `ownRoot`: the engine's own directory, whose mounts are not shown. */
+export function readHostMounts(ownRoot: string): HostMount[] {
+  return parseHostMounts(readFileSync('/proc/self/mountinfo', 'latin1'), ownRoot, (path) => {
+    try {
+      return lstatSync(path).isDirectory();
+    } catch {
+      return true;
+    }
+  });
+}

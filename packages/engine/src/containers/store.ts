@@ -1,0 +1,205 @@
+/**
+ * The records of containers: `containers/ID/{created,started,exited}.json`, each written once under a temporary name and
+ * renamed to a name that was free. No record is ever rewritten, so a crash leaves a container at an earlier stage, never a
+ * broken record, and the file system has no old file to keep for us (ext4 would wait for the disk on a rename over a file).
+ * Names are symbolic links `names/NAME` to the id: made in one call, and only one maker can win.
+ */
+import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, symlinkSync, unlinkSync, writeSync } from 'node:fs';
+import { BoxError, type System } from '@tsc-box/model';
+import type { Directories } from './directories.ts';
+import { randomName } from './names.ts';
+import { removeTree } from './remove-tree.ts';
+import type { ContainerState, CreatedRecord, ExitedRecord, StartedRecord } from './types.ts';
+
+interface Records {
+  readonly created: CreatedRecord;
+  readonly started: StartedRecord;
+  readonly exited: ExitedRecord;
+}
+
+export interface Store {
+  directoryOf(id: string): string;
+  /** Makes the directory of a new container and claims its name. @throws BoxError ERR_TSCBOX_NAME_IN_USE */
+  create(id: string, name: string | undefined, record: (name: string) => CreatedRecord): CreatedRecord;
+  write<K extends keyof Records>(id: string, stage: K, record: Records[K]): void;
+  /** Undefined where there is no container of that id, or it is being made or removed. */
+  read(id: string): ContainerState | undefined;
+  ids(): string[];
+  /** Forgets the container and removes its files. */
+  remove(id: string, name: string): void;
+  /** Removes what a crash has left behind while it was being made or removed. */
+  removeRemains(): void;
+}
+
+/** Milliseconds. A directory without a record that is older than this is not being made any more. */
+const MAKING_MS_MAX = 60_000;
+
+export function openStore(directories: Directories, system: Pick<System, 'isAlive'>): Store {
+  const directoryOf = (id: string): string => `${directories.containers}/${id}`;
+  const read = (id: string): ContainerState | undefined => readState(directoryOf(id), system);
+  return {
+    directoryOf, read,
+    create(id, name, record) {
+      mkdirSync(directoryOf(id), { mode: 0o700 });
+      const claimed = claimName(directories, id, name, directoryOf);
+      const made = record(claimed);
+      writeRecord(directoryOf(id), 'created', made);
+      return made;
+    },
+    write: (id, stage, record) => writeRecord(directoryOf(id), stage, record),
+    ids: () => namesIn(directories.containers),
+    remove(id, name) {
+      releaseName(directories, id, name);
+      discard(directories, id);
+    },
+    removeRemains() {
+      for (const name of namesIn(directories.trash)) removeTree(`${directories.trash}/${name}`);
+      for (const id of namesIn(directories.containers)) if (isAbandoned(directoryOf(id))) discard(directories, id);
+    },
+  };
+}
+
+function writeRecord(directory: string, stage: keyof Records, record: object): void {
+  const temporary = `${directory}/.${stage}.json`;
+  const fd = openSync(temporary, 'w', 0o600);
+  try {
+    writeSync(fd, `${JSON.stringify(record)}\n`);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(temporary, `${directory}/${stage}.json`);
+}
+
+function readRecord<K extends keyof Records>(directory: string, stage: K): Records[K] | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`${directory}/${stage}.json`, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `read "${directory}/${stage}.json"`, errno: code, path: `${directory}/${stage}.json`, cause: error });
+  }
+  try {
+    return JSON.parse(text) as Records[K];
+  } catch {
+    // Cut short by a power failure, as nothing is synced: that stage was never reached for those who come later.
+    return undefined;
+  }
+}
+
+/** What the records say, corrected by what is true now. */
+function readState(directory: string, system: Pick<System, 'isAlive'>): ContainerState | undefined {
+  const created = readRecord(directory, 'created');
+  if (created === undefined) return undefined;
+  const started = readRecord(directory, 'started');
+  const exited = readRecord(directory, 'exited');
+  const all = { ...created, ...started, ...exited };
+  if (exited !== undefined) return { ...all, status: 'exited' };
+  const sameBoot = created.bootId === bootId();
+  if (started === undefined) {
+    const launching = sameBoot && system.isAlive(created.launcher.pid, created.launcher.startTime);
+    return launching ? { ...all, status: 'created' } : { ...all, status: 'exited', error: 'tsc-box ended before the container was started' };
+  }
+  if (sameBoot && system.isAlive(started.pid, started.startTime)) return { ...all, status: 'running' };
+  return { ...all, status: 'exited', ...(sameBoot ? {} : { error: 'the machine was started again while it ran' }) };
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).filter((name) => !name.startsWith('.'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function claimName(directories: Directories, id: string, wanted: string | undefined, directoryOf: (id: string) => string): string {
+  for (let attempt = 0; ; attempt += 1) {
+    const name = wanted ?? randomName(attempt);
+    const path = `${directories.names}/${name}`;
+    try {
+      symlinkSync(id, path);
+      return name;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const owner = ownerOf(path);
+    // A crash between the removal of a container and of its name leaves a name of nothing.
+    if (owner !== undefined && !exists(directoryOf(owner))) unlinkQuietly(path);
+    else if (wanted !== undefined && owner !== undefined) {
+      discard(directories, id);
+      throw new BoxError({ code: 'ERR_TSCBOX_NAME_IN_USE', attempted: `name the container "${name}"`, detail: `container ${owner.slice(0, 12)} has that name`, hint: `remove it with: tsc-box rm ${name}` });
+    }
+  }
+}
+
+function ownerOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function unlinkQuietly(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
+function releaseName(directories: Directories, id: string, name: string): void {
+  const path = `${directories.names}/${name}`;
+  if (ownerOf(path) === id) unlinkQuietly(path);
+}
+
+/** ORDER: renamed away first, so that a half removed container is never seen. */
+function discard(directories: Directories, id: string): void {
+  const away = `${directories.trash}/${id}`;
+  try {
+    renameSync(`${directories.containers}/${id}`, away);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  removeTree(away);
+}
+
+function isAbandoned(directory: string): boolean {
+  if (exists(`${directory}/created.json`)) return false;
+  const stat = lstatSync(directory, { throwIfNoEntry: false });
+  return stat !== undefined && Date.now() - stat.ctimeMs > MAKING_MS_MAX;
+}
+
+let currentBoot: string | undefined;
+
+/** Empty on systems without one: the simulator's processes end with it. */
+export function bootId(): string {
+  currentBoot ??= readQuietly('/proc/sys/kernel/random/boot_id').trim();
+  return currentBoot;
+}
+
+const START_TIME_FIELD = 22;
+let self: { readonly pid: number; readonly startTime: number } | undefined;
+
+/** This process, named for good: proc(5), /proc/PID/stat. */
+export function launcherIdentity(): { readonly pid: number; readonly startTime: number } {
+  if (self !== undefined) return self;
+  const stat = readQuietly('/proc/self/stat');
+  // The second field is the command in parentheses, which may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  self = { pid: process.pid, startTime: Number(fields[START_TIME_FIELD - 3] ?? 0) };
+  return self;
+}
+
+function readQuietly(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

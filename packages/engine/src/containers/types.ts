@@ -1,0 +1,116 @@
+/** What a caller of the engine sees: requests, the state of a container, and what can be done with one. */
+import type { Change, CheckResult, ExitStatus, LaunchedProcess, LaunchPlan, RootPlan, RunOptions, StdioSource, System } from '@tsc-box/model';
+
+export interface RunRequest {
+  /** `host`, `oci:DIR[:TAG]` or `docker-archive:FILE[:REF]`. Exactly one of `image`, `rootfs` and `bundle`. */
+  readonly image?: string;
+  /** A directory that is used as the root as it lies, and written to. */
+  readonly rootfs?: string;
+  /** A directory with an OCI `config.json`; `options` and `command` must be empty then. */
+  readonly bundle?: string;
+  readonly options: RunOptions;
+  readonly command: readonly string[];
+  /** Environment of the caller, for `--env KEY` and env files. */
+  readonly hostEnv: Readonly<Record<string, string | undefined>>;
+  /** Relative paths of the request start here. Absolute. */
+  readonly cwd: string;
+  /** Remove the container when it has ended. */
+  readonly remove?: boolean;
+  /** Without it: standard input is /dev/null unless `interactive`, the other two are the caller's. */
+  readonly stdio?: { readonly stdin: StdioSource; readonly stdout: StdioSource; readonly stderr: StdioSource };
+  /** In characters. Only with a terminal. */
+  readonly terminalSize?: { readonly height: number; readonly width: number };
+  readonly dieWithParent?: boolean;
+  readonly onWarning?: (text: string) => void;
+  /** Told while an image is read and unpacked. */
+  readonly onProgress?: (text: string) => void;
+}
+
+/** A process named for good: pids are used again, a pid with a start time is not. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks after boot: proc(5), /proc/PID/stat, field 22. */
+  readonly startTime: number;
+}
+
+/** Kept in `created.json` before anything is launched. */
+export interface CreatedRecord {
+  readonly version: 1;
+  /** 64 hexadecimal digits. */
+  readonly id: string;
+  readonly name: string;
+  readonly image: string;
+  readonly command: readonly string[];
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+  /** /proc/sys/kernel/random/boot_id: a container of another boot has ended. */
+  readonly bootId: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly root: RootPlan;
+  readonly rootless: boolean;
+  readonly cgroupPath?: string;
+  readonly stopSignal?: number;
+  /** Removed when it has ended. */
+  readonly remove: boolean;
+  /** Who waits for it. When that process is gone and the container has not ended, it is swept. */
+  readonly launcher: ProcessIdentity;
+}
+
+/** Kept in `started.json`. */
+export interface StartedRecord extends ProcessIdentity {
+  readonly startedAt: string;
+}
+
+/** Kept in `exited.json`. */
+export interface ExitedRecord {
+  readonly finishedAt: string;
+  /** Absent where nobody saw it end. */
+  readonly exitCode?: number;
+  readonly signal?: number;
+  readonly oomKilled?: boolean;
+  readonly error?: string;
+}
+
+export interface ContainerState extends CreatedRecord, Partial<StartedRecord>, Partial<ExitedRecord> {
+  readonly status: 'created' | 'running' | 'exited';
+}
+
+export interface RunningContainer {
+  readonly state: ContainerState;
+  readonly process: LaunchedProcess;
+  readonly warnings: readonly string[];
+  /** Resolves when the container has ended, its end is recorded and what it held is given back. The same promise each time. */
+  wait(): Promise<ExitStatus>;
+}
+
+export interface Engine {
+  /** Where containers and layers lie. */
+  readonly root: string;
+  readonly runRoot: string;
+  /** The launch plan of a request. Nothing is made but an image's extracted layers. */
+  plan(request: RunRequest): Promise<LaunchPlan>;
+  /** Launches. @throws the typed error of what failed, with nothing left behind. */
+  run(request: RunRequest): Promise<RunningContainer>;
+  /** The plan against the facts of this host. */
+  check(request: RunRequest): Promise<CheckResult[]>;
+  /** Newest first. True also after a crash of the launcher or a reboot. */
+  list(): ContainerState[];
+  /** By name, id or the unique beginning of an id. @throws BoxError ERR_TSCBOX_CONTAINER_NOT_FOUND */
+  find(nameOrId: string): ContainerState;
+  /** @throws BoxError ERR_TSCBOX_STATE when it runs, unless `force`: then it is killed first. */
+  remove(nameOrId: string, options?: { readonly force?: boolean }): void;
+  /** What the container changed in its image, sorted by path. */
+  diff(nameOrId: string): Change[];
+  /** Ends and tidies containers whose launcher has died. Returns their ids. */
+  sweep(): string[];
+}
+
+export interface EngineOptions {
+  readonly system: System;
+  /** Default: /var/lib/tsc-box as root, $XDG_DATA_HOME/tsc-box (~/.local/share/tsc-box) else. */
+  readonly root?: string;
+  /** Default: `run` under `root` when that is given; /run/tsc-box as root, $XDG_RUNTIME_DIR/tsc-box (/tmp/tsc-box-UID) else. */
+  readonly runRoot?: string;
+  /** For the defaults: HOME, XDG_DATA_HOME, XDG_RUNTIME_DIR. Default: process.env. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
