@@ -1,1 +1,2 @@
-export {};
+/** The System on Linux. */
+export { openLinux } from './linux.ts';

@@ -1,13 +1,15 @@
 /** Arguments of each call of a plan, as the system call takes them. One function a call; the order of arguments is that of section 2 of the manual. */
 import { CAPABILITY_NUMBERS, SIGNAL_NUMBERS, type CallArgs, type CallName, type Fd } from '@tsc-box/model';
-import type { Arg, Program } from '../launcher/program.ts';
-import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, flagsValue, flagValue, type Architecture } from './constants.ts';
+import type { Arg, Program, RefAt } from '../launcher/program.ts';
+import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, flagsValue, flagValue, type Architecture } from './constants.ts';
 
 export interface Encoder {
   readonly program: Program;
   readonly architecture: Architecture;
   readonly seccomp: Uint8Array | undefined;
   fd(fd: Fd): Arg;
+  /** Adds a record that copies a value to a place in the data. */
+  copy(value: Arg, to: RefAt): void;
 }
 
 /** Calls that need more than one record, or a number that the System gives, are in encode.ts. */
@@ -163,6 +165,6 @@ function encodeSendmsg(a: CallArgs['sendmsg'], e: Encoder): Arg[] {
   const { program } = e;
   const iov = program.pointers([program.bytes(new Uint8Array(8), 8), 1]);
   const control = program.bytes(new Uint8Array(Uint32Array.of(20, 0, 1, 1, 0, 0).buffer), 8);
-  program.copy(e.fd(a.passFd), { ref: control, offset: 16 });
+  e.copy(e.fd(a.passFd), { ref: control, offset: 16 });
   return [e.fd(a.fd), program.pointers([0, 0, iov, 1, control, 24, 0]), 0];
 }

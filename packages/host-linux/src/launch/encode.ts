@@ -4,7 +4,7 @@
  */
 import { assert, SYSTEM_SLOTS, type ChildStep, type Fd } from '@tsc-box/model';
 import { createProgram, type Arg, type Label, type Program, type Ref } from '../launcher/program.ts';
-import { flagsValue, flagValue, AT_EMPTY_PATH, type Architecture } from './constants.ts';
+import { AT_EMPTY_PATH, AT_FDCWD, flagsValue, flagValue, type Architecture } from './constants.ts';
 import { PLAIN_CALLS, words, type Encoder, type PlainCall } from './encode-calls.ts';
 import { errnoNumber } from './errno.ts';
 import { encodeExec, type ExecEvidence } from './encode-exec.ts';
@@ -84,11 +84,16 @@ export function encodePlan(child: readonly ChildStep[], input: EncodeInput): Enc
   const numbers = SYSCALL_NUMBERS[input.architecture];
   const e: StepEncoder = {
     program, architecture: input.architecture, seccomp: input.seccomp,
-    fd: (fd: Fd) => (typeof fd === 'number' ? fd : fd === 'AT_FDCWD' ? -100 : (input.slots.get(fd.slot) ?? { load: slotRef(fd.slot) })),
+    fd: (fd: Fd) => (typeof fd === 'number' ? fd : fd === 'AT_FDCWD' ? AT_FDCWD : (input.slots.get(fd.slot) ?? { load: slotRef(fd.slot) })),
     number: (name) => numbers[name],
     record(name, args, options = {}) {
       assert(current !== undefined, 'a record belongs to a step');
       program.record({ nr: typeof name === 'number' ? name : numbers[name], args, ...options });
+      steps.push(current);
+    },
+    copy(value, to) {
+      assert(current !== undefined, 'a record belongs to a step');
+      program.copy(value, to);
       steps.push(current);
     },
     newLabel: () => program.label(),

@@ -6,7 +6,7 @@ import { errnoName } from './errno.ts';
 import { execError, type Candidate } from './exec-failure.ts';
 import { HEAD_BYTES } from './encode-exec.ts';
 
-export function launchError(encoded: EncodedPlan, memory: ProgramMemory, errnoCode: number, recordAddress: bigint, facts: Facts): SyscallError {
+export function launchError(encoded: EncodedPlan, memory: ProgramMemory, errnoCode: number, recordAddress: number, facts: Facts): SyscallError {
   const errno = errnoName(errnoCode);
   const step = encoded.steps[encoded.program.recordIndexAt(memory.address, recordAddress)];
   if (step === undefined) return new SyscallError({ attempted: 'run the launch plan', errno, detail: 'at an unknown step' });

@@ -3,8 +3,8 @@ import { closeSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
 import { assert, explainClone, SYSTEM_SLOTS, SyscallError, type ExitStatus, type Facts, type LaunchedProcess, type LaunchRequest, type PrepareStep } from '@tsc-box/model';
 import { createCgroup, type CgroupHandle } from '../cgroup/manage.ts';
 import { makePipe, makeSocketPair, receiveDescriptor, resizeTerminal, writeByte } from '../ffi/descriptors.unsafe.ts';
-import { openPidfd, reapNow, signalPidfd, waitWhileEqual } from '../ffi/process.unsafe.ts';
-import { mapProgramMemory, runLauncher, type ProgramMemory } from '../launcher/run.unsafe.ts';
+import { openPidfd, reapNow, signalPidfd, waitWhileEqual, type Reaped } from '../ffi/process.unsafe.ts';
+import { mapProgramMemory, runLauncher, type CloneArgs, type ProgramMemory } from '../launcher/run.unsafe.ts';
 import { seccompProgram } from '../seccomp/compile.ts';
 import { listenForChildren, waitForChild } from './children.ts';
 import { flagsValue } from './constants.ts';
@@ -37,9 +37,9 @@ export function launch(request: LaunchRequest, facts: Facts): LaunchedProcess {
   const child = createUndo();
   try {
     const prepared = prepare(request, facts, child, failure);
-    const started = start(request, facts, prepared, child);
+    const started = start(request, facts, prepared);
     child.run();
-    return launched(started, prepared, facts);
+    return launched(started, prepared);
   } catch (error) {
     child.run();
     failure.run();
@@ -114,7 +114,7 @@ interface Started {
   readonly terminal: number | undefined;
 }
 
-function start(request: LaunchRequest, facts: Facts, prepared: Prepared, child: Undo): Started {
+function start(request: LaunchRequest, facts: Facts, prepared: Prepared): Started {
   const { plan } = request;
   const seccomp = plan.seccomp !== undefined && plan.child.some((step) => step.call === 'seccomp')
     ? seccompProgram(plan.seccomp, facts, request.cacheDir ?? '') : undefined;
@@ -131,7 +131,7 @@ function start(request: LaunchRequest, facts: Facts, prepared: Prepared, child: 
     // The child stops by itself at the id maps; else the launcher stands still until it has exec'ed.
     const waits = plan.clone.idMaps !== undefined;
     listenForChildren();
-    const pid = clone(request, facts, prepared, memory, {
+    const pid = clone(request, facts, {
       flags: flagsValue(plan.clone.flags, facts.architecture) + CLONE_VM + CLONE_CHILD_CLEARTID + (waits ? 0 : CLONE_VFORK),
       pidfd: program.addressOf(memory.address, pidfdAt), childTid: program.addressOf(memory.address, alive), exitSignal: SIGCHLD, cgroup: prepared.cgroup?.directoryFd,
     }, program.addressOf(memory.address, report), program.entryAddress(memory.address));
@@ -141,7 +141,7 @@ function start(request: LaunchRequest, facts: Facts, prepared: Prepared, child: 
       waitWhileEqual(program.addressOf(memory.address, alive), 1);
       if (encoded.nested !== undefined) current = followNested(encoded, memory, current, word);
       if (word(report) !== 0) {
-        const address = memory.bytes.readBigUInt64LE(program.offsetOf(report) + 8);
+        const address = Number(memory.bytes.readBigUInt64LE(program.offsetOf(report) + 8));
         throw launchError(encoded, memory, word(report), address, facts);
       }
       return { ...current, terminal: prepared.console === undefined ? undefined : receiveDescriptor(prepared.console) };
@@ -156,9 +156,9 @@ function start(request: LaunchRequest, facts: Facts, prepared: Prepared, child: 
   }
 }
 
-function clone(request: LaunchRequest, facts: Facts, prepared: Prepared, memory: ProgramMemory, cloneArgs: Parameters<typeof runLauncher>[0]['cloneArgs'], report: bigint, entry: bigint): number {
+function clone(request: LaunchRequest, facts: Facts, cloneArgs: CloneArgs, report: number, entry: number): number {
   try {
-    return runLauncher({ memory, cloneArgs, entry, report });
+    return runLauncher({ cloneArgs, entry, report });
   } catch (error) {
     if (!(error instanceof SyscallError) || error.errno === undefined) throw error;
     const { flags } = request.plan.clone;
@@ -183,11 +183,13 @@ function followNested({ nested, program }: EncodedPlan, memory: ProgramMemory, f
   return { pid, pidfd: openPidfd(pid), terminal: undefined };
 }
 
-function launched({ pid, pidfd, terminal }: Started, { cgroup, stdio }: Prepared, facts: Facts): LaunchedProcess {
+function launched({ pid, pidfd, terminal }: Started, { cgroup, stdio }: Prepared): LaunchedProcess {
   let ended = false;
+  let last: Reaped | undefined;
   const reaped = waitForChild(pidfd);
   const status = reaped.then((exit): ExitStatus => {
     ended = true;
+    last = exit;
     const oomKilled = exit.signal === SIGKILL && (cgroup?.usage().oomKills ?? 0) > 0;
     return { code: exit.code, ...(exit.signal === undefined ? {} : { signal: exit.signal }), ...(oomKilled ? { oomKilled } : {}) };
   });
@@ -201,7 +203,9 @@ function launched({ pid, pidfd, terminal }: Started, { cgroup, stdio }: Prepared
     },
     usage() {
       const usage = cgroup?.usage();
-      return { ...(usage?.peakMemory === undefined ? {} : { peakMemory: usage.peakMemory }), ...(usage?.cpuTimeUs === undefined ? {} : { cpuTimeUs: usage.cpuTimeUs }) };
+      const peakMemory = usage?.peakMemory ?? last?.peakMemory;
+      const cpuTimeUs = usage?.cpuTimeUs ?? last?.cpuTimeUs;
+      return { ...(peakMemory === undefined ? {} : { peakMemory }), ...(cpuTimeUs === undefined ? {} : { cpuTimeUs }) };
     },
     cleanup() {
       if (!ended) signalPidfd(pidfd, SIGKILL);

@@ -22,7 +22,7 @@ function readStat(pid: number): { readonly state: string; readonly startTime: nu
   }
   try {
     const buffer = Buffer.allocUnsafe(1024);
-    const text = buffer.latin1Slice(0, readSync(fd, buffer));
+    const text = buffer.toString('latin1', 0, readSync(fd, buffer));
     // The second field is the command in parentheses, which may hold anything.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     return { state: fields[0] ?? 'X', startTime: Number(fields[START_TIME_FIELD - 3]) };

@@ -3,8 +3,7 @@
  * Names are byte strings (one character per byte). Each call throws `SyscallError` with the errno's name.
  */
 import { closeSync, constants } from 'node:fs';
-import { createRequire } from 'node:module';
-import type * as Koffi from 'koffi';
+import { koffi } from '../ffi/koffi.unsafe.ts';
 import { SyscallError } from '@tsc-box/model';
 
 const SYS_OPENAT2 = 437;
@@ -40,12 +39,12 @@ let loaded: Calls | undefined;
 
 function calls(): Calls {
   if (loaded !== undefined) return loaded;
-  const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi;
-  const own = koffi.load(null);
-  const names = new Map(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]));
+  const ffi = koffi();
+  const own = ffi.load(null);
+  const names = new Map(Object.entries(ffi.os.errno).map(([name, value]) => [value, name]));
   const bind = (signature: string): Call => own.func(signature) as unknown as Call;
   loaded = {
-    errno: () => names.get(koffi.errno()) ?? String(koffi.errno()),
+    errno: () => names.get(ffi.errno()) ?? String(ffi.errno()),
     openat2: bind('long syscall(long number, int dirfd, const uint8_t *path, const uint8_t *how, size_t size)'),
     openat: bind('int openat(int dirfd, const uint8_t *path, int flags, uint mode)'),
     mkdirat: bind('int mkdirat(int dirfd, const uint8_t *path, uint mode)'),

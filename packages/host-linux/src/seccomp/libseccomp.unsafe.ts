@@ -1,6 +1,6 @@
 /** libseccomp.so.2 through koffi, loaded at the first profile. Source: seccomp_init(3), seccomp_rule_add(3), seccomp_export_bpf(3), seccomp.h. */
-import { createRequire } from 'node:module';
 import type * as Koffi from 'koffi';
+import { koffi } from '../ffi/koffi.unsafe.ts';
 import { UnsupportedError } from '@tsc-box/model';
 
 /** An opaque scmp_filter_ctx. */
@@ -35,18 +35,18 @@ let loaded: Libseccomp | undefined;
 
 export function libseccomp(path: string): Libseccomp {
   if (loaded !== undefined) return loaded;
-  const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi;
+  const ffi = koffi();
   try {
-    loaded = bind(koffi, koffi.load(path));
+    loaded = bind(ffi, ffi.load(path));
     return loaded;
   } catch (error) {
     throw new UnsupportedError({ attempted: `load "${path}"`, reason: error instanceof Error ? error.message : String(error), path, hint: 'install libseccomp 2 for this architecture, or run with --security-opt seccomp=unconfined', cause: error });
   }
 }
 
-function bind(koffi: typeof Koffi, library: Koffi.LibraryHandle): Libseccomp {
-  const comparison = koffi.struct({ arg: 'uint', op: 'int', datum_a: 'uint64_t', datum_b: 'uint64_t' });
-  const own = koffi.load(null);
+function bind(ffi: typeof Koffi, library: Koffi.LibraryHandle): Libseccomp {
+  const comparison = ffi.struct({ arg: 'uint', op: 'int', datum_a: 'uint64_t', datum_b: 'uint64_t' });
+  const own = ffi.load(null);
   return {
     init: library.func('void *seccomp_init(uint32_t action)'),
     release: library.func('void seccomp_release(void *context)'),
@@ -54,7 +54,7 @@ function bind(koffi: typeof Koffi, library: Koffi.LibraryHandle): Libseccomp {
     resolveArchitecture: library.func('uint32_t seccomp_arch_resolve_name(const char *name)'),
     addArchitecture: library.func('int seccomp_arch_add(void *context, uint32_t token)'),
     resolveSyscall: library.func('int seccomp_syscall_resolve_name(const char *name)'),
-    addRule: library.func('seccomp_rule_add_array', 'int', ['void *', 'uint32_t', 'int', 'uint', koffi.pointer(comparison)]),
+    addRule: library.func('seccomp_rule_add_array', 'int', ['void *', 'uint32_t', 'int', 'uint', ffi.pointer(comparison)]),
     exportBpf: library.func('int seccomp_export_bpf(void *context, int fd)'),
     memoryFile: own.func('int memfd_create(const char *name, uint flags)'),
   };

@@ -1,0 +1,54 @@
+/** What Node lacks for descriptors: pipes, socket pairs, duplicates, descriptors passed over a socket, terminal sizes. */
+import { writeSync } from 'node:fs';
+import { scratch, systemCall } from './libc.unsafe.ts';
+
+const O_CLOEXEC = 0o2000000;
+const F_DUPFD_CLOEXEC = 1030;
+const [AF_UNIX, SOCK_STREAM] = [1, 1];
+const MSG_CMSG_CLOEXEC = 0x40000000;
+const TIOCSWINSZ = 0x5414;
+
+/** `[read end, write end]`, close-on-exec: pipe2(2). */
+export function makePipe(): readonly [number, number] {
+  const { address, bytes } = scratch();
+  systemCall('pipe2', [address, O_CLOEXEC], 'make a pipe');
+  return [bytes.readInt32LE(0), bytes.readInt32LE(4)];
+}
+
+/** Two connected stream sockets, close-on-exec: socketpair(2). */
+export function makeSocketPair(): readonly [number, number] {
+  const { address, bytes } = scratch();
+  systemCall('socketpair', [AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, address], 'make a pair of sockets');
+  return [bytes.readInt32LE(0), bytes.readInt32LE(4)];
+}
+
+/** A copy of `fd` with a number of at least `least`, close-on-exec: fcntl(2). */
+export function duplicate(fd: number, least: number): number {
+  return systemCall('fcntl', [fd, F_DUPFD_CLOEXEC, least], `duplicate descriptor ${fd}`);
+}
+
+export function writeByte(fd: number): void {
+  writeSync(fd, Uint8Array.of(1));
+}
+
+/** The descriptor in the next message on a socket: unix(7), SCM_RIGHTS. */
+export function receiveDescriptor(socket: number): number {
+  const { address, bytes } = scratch();
+  const [iov, data, control] = [address + 64, address + 128, address + 192];
+  bytes.fill(0, 0, 256);
+  // struct msghdr: name, name length, iov, iov length, control, control length, flags.
+  for (const [index, word] of [0, 0, iov, 1, control, 24, 0].entries()) bytes.writeBigUInt64LE(BigInt(word), index * 8);
+  bytes.writeBigUInt64LE(BigInt(data), 64);
+  bytes.writeBigUInt64LE(1n, 72);
+  systemCall('recvmsg', [socket, address, MSG_CMSG_CLOEXEC], "receive the terminal's master side");
+  return bytes.readInt32LE(192 + 16);
+}
+
+/** ioctl_tty(2), TIOCSWINSZ. Characters. */
+export function resizeTerminal(fd: number, height: number, width: number): void {
+  const { address, bytes } = scratch();
+  bytes.writeUInt16LE(height, 0);
+  bytes.writeUInt16LE(width, 2);
+  bytes.writeUInt32LE(0, 4);
+  systemCall('ioctl', [fd, TIOCSWINSZ, address], 'set the size of the terminal');
+}

@@ -1,0 +1,32 @@
+/** `openLinux`: containers on this machine's own kernel. */
+import { UnsupportedError, type Facts, type System } from '@tsc-box/model';
+import { openCgroup } from './cgroup/manage.ts';
+import { probeFacts } from './facts/probe.ts';
+import { launch } from './launch/launch.ts';
+import { isRunning } from './launch/process-identity.ts';
+
+const SIGKILL = 9;
+
+/** @throws UnsupportedError on other systems than Linux. Nothing is probed or loaded before it is needed. */
+export function openLinux(): System {
+  if (process.platform !== 'linux') throw new UnsupportedError({ attempted: 'run containers on this kernel', detail: `found ${process.platform}, supported: linux` });
+  let known: Facts | undefined;
+  const facts = (): Facts => (known ??= probeFacts());
+  return {
+    name: 'linux',
+    facts,
+    launch: (request) => launch(request, facts()),
+    isAlive: isRunning,
+    sweep(cgroupPath, pid, startTime) {
+      if (pid !== undefined && startTime !== undefined && isRunning(pid, startTime)) process.kill(pid, SIGKILL);
+      if (cgroupPath === undefined) return;
+      const cgroup = openCgroup(facts(), cgroupPath);
+      cgroup.kill();
+      cgroup.remove();
+    },
+    async extractor() {
+      const { createExtractor } = await import('./layers/extract.ts');
+      return createExtractor();
+    },
+  };
+}
