@@ -74,4 +74,11 @@ export interface System {
   /** Kills what runs in the container's cgroup and removes it: for containers whose launcher died. */
   sweep(cgroupPath: string | undefined, pid: number | undefined, startTime: number | undefined): void;
   extractor(): Promise<LayerExtractor>;
+  /**
+   * A regular file in layer directories (top first) as a union would show it, links resolved inside them; undefined where there is none.
+   * @throws BoxError where it is something else, or has more than `bytesMax` bytes.
+   */
+  readLayerFile(lowerdirs: readonly string[], path: string, bytesMax: number): Uint8Array | undefined;
+  /** What an upper directory changes in the layers below it (top first), sorted by path: as `docker diff` has it. */
+  diffLayers(upperdir: string, lowerdirs: readonly string[]): readonly Change[];
 }
