@@ -6,15 +6,14 @@ import type { SpecCapabilities } from '../spec/spec.ts';
 import type { RunOptions } from './run-options.ts';
 
 /**
- * The capabilities of the container, in the order of their numbers. ALL is every capability that can be had here:
- * in a user namespace all that the kernel knows, else those of the launching process.
+ * The capabilities of the container, in the order of their numbers. ALL and the defaults are cut to what can be had here:
+ * in a user namespace all that the kernel knows, else those of the launching process. One asked for by name stays, so that `compile` warns when it is lacking.
  * @throws UsageError for an unknown name: a typing error in --cap-drop must not leave a capability in.
  */
 export function chooseCapabilities(options: RunOptions, facts: Facts, userns: boolean): string[] {
   const add = readNames(options.capAdd ?? [], '--cap-add');
   const drop = readNames(options.capDrop ?? [], '--cap-drop');
-  const all = allCapabilities(facts.lastCapability).filter((name) => userns || facts.capabilities.includes(name));
-  const base = options.privileged === true || add.has('CAP_ALL') ? all : DEFAULT_CAPABILITIES;
+  const base = (options.privileged === true || add.has('CAP_ALL') ? allCapabilities(facts.lastCapability) : DEFAULT_CAPABILITIES).filter((name) => userns || facts.capabilities.includes(name));
   const kept = drop.has('CAP_ALL') ? [] : base.filter((name) => !drop.has(name));
   const chosen = new Set([...kept, ...[...add].filter((name) => name !== 'CAP_ALL')]);
   return Object.keys(CAPABILITY_NUMBERS).filter((name) => chosen.has(name));

@@ -11,12 +11,14 @@ export interface DefaultMountInput {
   readonly shmSize: number;
   /** The machine's own root: its /run is full of sockets of the machine, so it gets a fresh one. */
   readonly freshRun: boolean;
+  /** Whether the host has this directory: only asked for what is shared with the host. */
+  readonly hostHas: (path: string) => boolean;
 }
 
 const PSEUDO = ['nosuid', 'noexec', 'nodev'];
 const SYSTEM_BIND = ['rbind', 'rprivate', ...PSEUDO];
 
-export function defaultMounts({ modes, idMaps, privileged, shmSize, freshRun }: DefaultMountInput): SpecMount[] {
+export function defaultMounts({ modes, idMaps, privileged, shmSize, freshRun, hostHas }: DefaultMountInput): SpecMount[] {
   const readonly = privileged ? [] : ['ro'];
   // Group 5 is tty; where it has no id, devpts refuses it.
   const tty = isSingleId(idMaps) ? [] : ['gid=5'];
@@ -26,15 +28,15 @@ export function defaultMounts({ modes, idMaps, privileged, shmSize, freshRun }: 
     { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', ...tty] },
     { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...PSEUDO, ...readonly] },
     { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [...readonly, ...PSEUDO] },
-    ...ipcMounts(modes, shmSize),
+    ...ipcMounts(modes, shmSize, hostHas),
     ...(freshRun ? [{ destination: '/run', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=755'] }] : []),
   ];
 }
 
 /** Message queues and shared memory belong together: with the host's ipc namespace both are the host's. */
-function ipcMounts(modes: NamespaceModes, shmSize: number): SpecMount[] {
+function ipcMounts(modes: NamespaceModes, shmSize: number, hostHas: (path: string) => boolean): SpecMount[] {
   if (modes.ipc.kind === 'host') {
-    return ['/dev/mqueue', '/dev/shm'].map((destination) => ({ destination, type: 'bind', source: destination, options: SYSTEM_BIND }));
+    return ['/dev/mqueue', '/dev/shm'].filter(hostHas).map((destination) => ({ destination, type: 'bind', source: destination, options: SYSTEM_BIND }));
   }
   const mqueue: SpecMount = { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: PSEUDO };
   return modes.shm ? [mqueue, { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: [...PSEUDO, 'mode=1777', `size=${shmSize}`] }] : [mqueue];

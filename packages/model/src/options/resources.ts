@@ -50,7 +50,7 @@ function parseCpu(options: RunOptions, facts: Facts): SpecCpu {
   const shares = options.cpuShares === undefined ? 0 : parseInteger(options.cpuShares, '--cpu-shares', 0, 262_144);
   return {
     ...(shares === 0 ? {} : { shares }),
-    ...(cpus ?? {}),
+    ...cpus,
     ...(quota === undefined || quota === 0 ? {} : { quota }),
     ...(period === undefined ? {} : { period }),
     ...(options.cpusetCpus === undefined ? {} : { cpus: checkCpuset(options.cpusetCpus, '--cpuset-cpus') }),

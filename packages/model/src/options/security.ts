@@ -17,7 +17,7 @@ export const READONLY_PATHS: readonly string[] = ['/proc/bus', '/proc/fs', '/pro
 export interface SecurityOptions {
   readonly noNewPrivileges: boolean;
   /** A path as typed; `default` and `unconfined`. */
-  readonly seccomp: { readonly kind: 'default' | 'unconfined' } | { readonly kind: 'file'; readonly path: string };
+  readonly seccomp: { readonly kind: 'default' } | { readonly kind: 'unconfined' } | { readonly kind: 'file'; readonly path: string };
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
 }
@@ -36,7 +36,7 @@ const ALLOWED = 'no-new-privileges[=true|false], seccomp=unconfined|builtin|FILE
  */
 export function parseSecurityOptions(options: RunOptions, context: OptionContext): SecurityOptions {
   const open = options.privileged === true;
-  const draft: Draft = { noNewPrivileges: false, seccomp: { kind: open ? 'unconfined' : 'default' }, masked: open ? [] : [...MASKED_PATHS], readonly: open ? [] : [...READONLY_PATHS] };
+  const draft: Draft = { noNewPrivileges: false, seccomp: open ? { kind: 'unconfined' } : { kind: 'default' }, masked: open ? [] : [...MASKED_PATHS], readonly: open ? [] : [...READONLY_PATHS] };
   for (const text of options.securityOpt ?? []) {
     // Both `key=value` and the older `key:value` are docker's.
     const match = /^([a-z-]+)(?:[=:](.*))?$/s.exec(text);
@@ -100,16 +100,17 @@ function readPaths(value: string, text: string): string[] {
  */
 export function chooseSeccomp(security: SecurityOptions, capabilities: readonly string[], context: OptionContext, warnings: string[]): SpecSeccomp | undefined {
   const { facts } = context;
-  if (security.seccomp.kind === 'unconfined') return undefined;
+  const wanted = security.seccomp;
+  if (wanted.kind === 'unconfined') return undefined;
   const lacking = !facts.seccomp.filter ? 'this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)' : facts.seccomp.libseccomp === undefined ? 'libseccomp is not installed' : undefined;
   const hint = facts.seccomp.filter ? 'install libseccomp (package libseccomp2 or libseccomp)' : undefined;
-  if (security.seccomp.kind === 'default') {
+  if (wanted.kind === 'default') {
     if (lacking === undefined) return defaultSeccompProfile(capabilities, facts.architecture, facts.kernel);
     warnings.push(`no seccomp filter is loaded: ${lacking}${hint === undefined ? '' : `; ${hint}`}`);
     return undefined;
   }
-  if (lacking !== undefined) throw new UnsupportedError({ attempted: `load the seccomp profile "${security.seccomp.path}"`, detail: lacking, hint });
-  return readProfile(security.seccomp.path, capabilities, context);
+  if (lacking !== undefined) throw new UnsupportedError({ attempted: `load the seccomp profile "${wanted.path}"`, detail: lacking, hint });
+  return readProfile(wanted.path, capabilities, context);
 }
 
 function readProfile(typed: string, capabilities: readonly string[], context: OptionContext): SpecSeccomp {
