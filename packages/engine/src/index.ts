@@ -1,1 +1,2 @@
-export {};
+/** Images and containers, written once against `System`. */
+export * from './containers/index.ts';

@@ -1,0 +1,156 @@
+/** From a request to a launch plan. Nothing is made here, but for the layers of an image. */
+import { compile, specFromOptions, UnsupportedError, type Facts, type ImageConfig, type LaunchPlan, type OptionContext, type Spec, type SpecResult, type System } from '@tsc-box/model';
+import type { Directories } from './directories.ts';
+import { planEtcFiles } from './etc-files.ts';
+import { readHostMounts, type HostMount } from './host-mounts.ts';
+import { hostDevices, hostPath, readHostFile, TEXT_MAX } from './host-paths.ts';
+import { planHostRoot, shapeForRoot, shapeForUserNamespace, type HostShape } from './host-root.ts';
+import type { Owner } from './layout.ts';
+import { planDirectoryRoot, planLayersRoot, type PlannedRoot, type RootContext } from './root-plan.ts';
+import { skeletonName } from './skeleton.ts';
+import { readBundle, sourceOf, type RootSource } from './source.ts';
+import type { RunRequest } from './types.ts';
+
+export interface Prepared {
+  readonly image: string;
+  readonly spec: Spec;
+  readonly plan: LaunchPlan;
+  readonly planned: PlannedRoot;
+  readonly owner: Owner | undefined;
+  readonly userns: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly stopSignal: number | undefined;
+  readonly createDirectories: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+export interface Preparation {
+  readonly system: System;
+  readonly directories: Directories;
+  /** What was found out about the host in this process. */
+  readonly memory: HostMemory;
+}
+
+export interface HostMemory {
+  mounts: readonly HostMount[];
+  /** Milliseconds of the monotonic clock. */
+  readAt: number;
+  readonly shapes: Map<string, { readonly shape: HostShape; readonly skeleton: string | undefined }>;
+}
+
+export const newMemory = (): HostMemory => ({ mounts: [], readAt: -Infinity, shapes: new Map() });
+
+interface Configured extends Pick<SpecResult, 'spec' | 'warnings' | 'labels' | 'sources' | 'createDirectories' | 'createCwd'> {
+  readonly stopSignal?: number;
+  /** Top first, of an image. */
+  readonly layers: readonly string[];
+  /** Of a bundle or --rootfs. */
+  readonly directory: string;
+}
+
+export async function prepare(preparation: Preparation, request: RunRequest, id: string): Promise<Prepared> {
+  const source = sourceOf(request);
+  const facts = preparation.system.facts();
+  const configured = await configure(preparation, request, source, id);
+  const { userns, owner } = userNamespaceOf(configured.spec, facts);
+  const planned = planRoot(preparation, request, source, configured, { userns, owner, id });
+  const spec: Spec = { ...configured.spec, mounts: mergeMounts(planned, configured.spec) };
+  const plan = compile(spec, facts, {
+    id, root: planned.root, createCwd: configured.createCwd, sources: { ...configured.sources, ...planned.sources },
+    ...(request.options.noPivot === undefined ? {} : { noPivot: request.options.noPivot }),
+    ...(request.dieWithParent === undefined ? {} : { dieWithParent: request.dieWithParent }),
+  });
+  return {
+    image: source.label, spec, plan, planned, owner, userns, labels: configured.labels, stopSignal: configured.stopSignal,
+    createDirectories: configured.createDirectories, warnings: [...configured.warnings, ...planned.warnings, ...plan.warnings],
+  };
+}
+
+/** What the user mounts on /etc/hosts and the like comes instead of ours. */
+function mergeMounts(planned: PlannedRoot, spec: Spec): Spec['mounts'] & object {
+  const own = spec.mounts ?? [];
+  const taken = new Set(own.map(({ destination }) => destination));
+  const fresh = (mounts: PlannedRoot['last']): PlannedRoot['last'] => mounts.filter(({ destination }) => !taken.has(destination));
+  return [...fresh(planned.first), ...own, ...fresh(planned.last)];
+}
+
+async function configure(preparation: Preparation, request: RunRequest, source: RootSource, id: string): Promise<Configured> {
+  if (source.kind === 'bundle') return configureBundle(request, source.path, id);
+  const image = source.kind === 'layers' ? await openLayers(preparation, request, source.label) : { config: undefined, lowerdirs: source.kind === 'host' ? ['/'] : [source.path] };
+  const context = optionContext(preparation.system, request, id, source.kind, image.lowerdirs);
+  const result = specFromOptions(request.options, request.command, image.config, context);
+  if (result.init) throw new UnsupportedError({ attempted: 'run with --init', detail: 'this version has no init of its own yet', hint: 'leave out --init, or run one of the image: --entrypoint tini' });
+  return { ...result, layers: image.lowerdirs, directory: source.kind === 'rootfs' ? source.path : '' };
+}
+
+function configureBundle(request: RunRequest, path: string, id: string): Configured {
+  const { spec, rootfs, warnings, sources } = readBundle(path, request);
+  const linux = { ...spec.linux, cgroupsPath: spec.linux?.cgroupsPath ?? `/tsc-box/${id}` };
+  return { spec: { ...spec, linux }, warnings, sources, labels: {}, createDirectories: [], createCwd: false, layers: [], directory: rootfs };
+}
+
+async function openLayers({ system, directories }: Preparation, request: RunRequest, text: string): Promise<{ readonly config: ImageConfig | undefined; readonly lowerdirs: readonly string[] }> {
+  const { openImage, parseSource } = await import('../images/index.ts');
+  const { onProgress } = request;
+  return openImage(parseSource(text), { layersRoot: directories.layers, extractor: await system.extractor(), ...(onProgress === undefined ? {} : { onProgress }) });
+}
+
+function optionContext(system: System, request: RunRequest, id: string, image: OptionContext['image'], lowerdirs: readonly string[]): OptionContext {
+  const decoder = new TextDecoder();
+  return {
+    id, image, facts: system.facts(), hostEnv: request.hostEnv, cwd: request.cwd, readHostFile, hostPath, hostDevices,
+    readRootFile(path) {
+      if (image === 'host') return readHostFile(path);
+      const bytes = system.readLayerFile(lowerdirs, path, TEXT_MAX);
+      return bytes === undefined ? undefined : decoder.decode(bytes);
+    },
+  };
+}
+
+/** Whose the container's files are on the host: undefined where they are the launching process's own. */
+function userNamespaceOf(spec: Spec, facts: Facts): { readonly userns: boolean; readonly owner: Owner | undefined } {
+  const namespace = spec.linux?.namespaces?.find(({ type }) => type === 'user');
+  if (namespace === undefined) return { userns: false, owner: undefined };
+  const root = (mappings: NonNullable<Spec['linux']>['uidMappings']): number | undefined => mappings?.find(({ containerID }) => containerID === 0)?.hostID;
+  const owner = { uid: root(spec.linux?.uidMappings) ?? facts.uid, gid: root(spec.linux?.gidMappings) ?? facts.gid };
+  return { userns: true, owner: owner.uid === facts.uid && owner.gid === facts.gid ? undefined : owner };
+}
+
+interface Place {
+  readonly id: string;
+  readonly userns: boolean;
+  readonly owner: Owner | undefined;
+}
+
+function planRoot(preparation: Preparation, request: RunRequest, source: RootSource, configured: Configured, { id, userns, owner }: Place): PlannedRoot {
+  const { directories } = preparation;
+  const etc = source.kind === 'bundle' ? undefined : planEtcFiles(configured.spec, request.options);
+  const context: RootContext = { directory: `${directories.containers}/${id}`, mountpoint: directories.mountpoint, owner, userns, etc };
+  if (source.kind === 'layers') return planLayersRoot(context, configured.layers);
+  if (source.kind === 'host') {
+    const { shape, skeleton } = hostShape(preparation, userns, owner);
+    const planned = planHostRoot(context, shape, skeleton);
+    return skeleton === undefined ? planned : { ...planned, skeleton: { path: skeleton, layout: shape.skeleton } };
+  }
+  const asked = [...((request.options.addHosts ?? []).length > 0 ? ['hosts'] : []), ...((request.options.dns ?? []).length > 0 ? ['resolv.conf'] : [])];
+  return planDirectoryRoot(context, configured.directory, asked);
+}
+
+/** Containers run one after another share what was found; a process that stays sees new mounts after this long. */
+const MEMORY_MS_MAX = 10_000;
+
+function hostShape({ directories, memory }: Preparation, userns: boolean, owner: Owner | undefined): { readonly shape: HostShape; readonly skeleton: string | undefined } {
+  if (performance.now() - memory.readAt > MEMORY_MS_MAX) {
+    memory.mounts = readHostMounts(directories.root);
+    memory.readAt = performance.now();
+    memory.shapes.clear();
+  }
+  const key = userns ? `${owner?.uid ?? ''}:${owner?.gid ?? ''}` : 'root';
+  const known = memory.shapes.get(key);
+  if (known !== undefined) return known;
+  const shape = userns ? shapeForUserNamespace(memory.mounts, owner) : shapeForRoot(memory.mounts);
+  const skeleton = userns ? `${directories.skeletons}/${skeletonName(shape.skeleton, owner)}` : undefined;
+  const found = { shape, skeleton };
+  memory.shapes.set(key, found);
+  return found;
+}

@@ -1,0 +1,57 @@
+/** `rm`, and the end of containers that nobody waits for any more. */
+import { BoxError, type System } from '@tsc-box/model';
+import { findContainer, listContainers } from './find.ts';
+import type { Store } from './store.ts';
+import type { ContainerState, CreatedRecord } from './types.ts';
+import { bootId } from './store.ts';
+
+interface Parts {
+  readonly store: Store;
+  readonly system: System;
+}
+
+/** The records, the name and the files. */
+export function removeContainer({ store }: Pick<Parts, 'store'>, { id, name }: Pick<CreatedRecord, 'id' | 'name'>): void {
+  store.remove(id, name);
+}
+
+/** @throws BoxError ERR_TSCBOX_STATE when it runs and `force` is not set. */
+export function removeByName(parts: Parts, nameOrId: string, force: boolean): void {
+  const state = findContainer(parts.store, nameOrId);
+  if (state.status !== 'exited' && !force) {
+    throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `remove the container "${state.name}"`, detail: state.status === 'running' ? `it is running as process ${state.pid ?? 0}` : 'it is being started', hint: `stop it, or use: tsc-box rm --force ${state.name}` });
+  }
+  kill(parts, state);
+  removeContainer(parts, state);
+}
+
+/** What is left of it: its processes, also those that its first one left behind, and its cgroups. After another boot there is nothing. */
+function kill({ system }: Parts, state: ContainerState): void {
+  if (state.bootId !== bootId()) return;
+  system.sweep(state.cgroupPath, state.pid, state.startTime);
+}
+
+/** Containers without an end on record whose launcher is gone. Returns their ids. */
+export function sweepContainers(parts: Parts): string[] {
+  const swept: string[] = [];
+  for (const state of listContainers(parts.store)) {
+    if (state.finishedAt !== undefined && !state.remove) continue;
+    if (state.bootId === bootId() && parts.system.isAlive(state.launcher.pid, state.launcher.startTime)) continue;
+    end(parts, state);
+    swept.push(state.id);
+  }
+  parts.store.removeRemains();
+  return swept;
+}
+
+const SIGKILL = 9;
+
+function end(parts: Parts, state: ContainerState): void {
+  const running = state.status === 'running';
+  kill(parts, state);
+  if (state.remove || state.startedAt === undefined) return removeContainer(parts, state);
+  parts.store.write(state.id, 'exited', {
+    finishedAt: new Date().toISOString(), ...(running ? { exitCode: 128 + SIGKILL, signal: SIGKILL } : {}),
+    error: state.error ?? (running ? 'killed, as the tsc-box that waited for it had ended' : 'the tsc-box that waited for it ended first'),
+  });
+}

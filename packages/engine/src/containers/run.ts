@@ -1,0 +1,133 @@
+/** Launching a container and seeing it through to its end. */
+import { randomBytes } from 'node:crypto';
+import { chmodSync, chownSync, mkdirSync } from 'node:fs';
+import { BoxError, checkContainerName, type ExitStatus, type LaunchedProcess, type System } from '@tsc-box/model';
+import type { Directories } from './directories.ts';
+import { makeLayout, type Owner } from './layout.ts';
+import { prepare, type Prepared, type Preparation } from './prepare.ts';
+import { removeContainer } from './remove.ts';
+import { makeSkeleton } from './skeleton.ts';
+import { bootId, launcherIdentity, type Store } from './store.ts';
+import type { ContainerState, CreatedRecord, RunningContainer, RunRequest, StartedRecord } from './types.ts';
+import { requireUpperFilesystem } from './upper-filesystem.ts';
+
+export interface Parts extends Preparation {
+  readonly store: Store;
+}
+
+/** 64 hexadecimal digits, as docker's. */
+export const newId = (): string => randomBytes(32).toString('hex');
+
+export async function runContainer(parts: Parts, request: RunRequest): Promise<RunningContainer> {
+  const { store, system } = parts;
+  const name = request.options.name === undefined ? undefined : checkContainerName(request.options.name);
+  const id = newId();
+  const prepared = await prepare(parts, request, id);
+  if (prepared.planned.root.kind === 'overlay') requireUpperFilesystem(parts.directories.root, system.facts(), prepared.userns);
+  makeVolumeSources(prepared.createDirectories);
+  const created = store.create(id, name, (claimed) => createdRecord(prepared, request, system, { id, name: claimed }));
+  let launched: LaunchedProcess | undefined;
+  try {
+    makeFiles(parts.directories, store.directoryOf(id), prepared);
+    launched = launch(parts, request, prepared);
+    const started: StartedRecord = { pid: launched.pid, startTime: launched.startTime, startedAt: new Date().toISOString() };
+    store.write(id, 'started', started);
+    const warnings = [...prepared.warnings];
+    for (const text of warnings) request.onWarning?.(text);
+    return follow(parts, request, { ...created, ...started, status: 'running' }, launched, warnings);
+  } catch (error) {
+    abandon(parts, created, launched);
+    throw error;
+  }
+}
+
+/** A launch that failed leaves nothing; what stands in the way of that must not hide why it failed. */
+function abandon(parts: Parts, created: CreatedRecord, launched: LaunchedProcess | undefined): void {
+  try {
+    launched?.kill(SIGKILL);
+    launched?.cleanup();
+    removeContainer(parts, created);
+  } catch {
+    // Swept later: its launcher is this process.
+  }
+}
+
+const SIGKILL = 9;
+
+function createdRecord({ plan, spec, image, planned, labels, stopSignal }: Prepared, request: RunRequest, system: System, { id, name }: { readonly id: string; readonly name: string }): CreatedRecord {
+  const cgroupPath = plan.prepare.find(({ call }) => call === 'cgroup')?.args.path;
+  return {
+    version: 1, id, name, image, command: spec.process?.args ?? [], createdAt: new Date().toISOString(), bootId: bootId(), labels, root: planned.root,
+    rootless: !system.facts().privileged, ...(cgroupPath === undefined ? {} : { cgroupPath }), ...(stopSignal === undefined ? {} : { stopSignal }),
+    remove: request.remove === true, launcher: launcherIdentity(),
+  };
+}
+
+/** As docker does: a `-v` source that is not there becomes a directory. */
+function makeVolumeSources(paths: readonly string[]): void {
+  for (const path of paths) {
+    try {
+      mkdirSync(path, { recursive: true });
+    } catch (error) {
+      throw new BoxError({ code: 'ERR_TSCBOX_USAGE', attempted: `make the directory "${path}" for a volume`, errno: (error as NodeJS.ErrnoException).code, path, cause: error });
+    }
+  }
+}
+
+function makeFiles(directories: Directories, directory: string, { planned, owner }: Prepared): void {
+  if (owner !== undefined) letIn(directories, directory, owner);
+  if (planned.skeleton !== undefined) makeSkeleton(planned.skeleton.path, planned.skeleton.layout, owner);
+  makeLayout(planned.layout);
+}
+
+/**
+ * The container's root is another user of the host, who mounts the layers by path: its group may pass through their directories.
+ * Nobody else may, for layers hold set-user-id programs (CVE-2021-41091).
+ */
+function letIn(directories: Directories, directory: string, owner: Owner): void {
+  for (const path of [directory, directories.layers]) {
+    chownSync(path, -1, owner.gid);
+    chmodSync(path, 0o710);
+  }
+}
+
+function launch({ system, directories }: Parts, request: RunRequest, { plan }: Prepared): LaunchedProcess {
+  const stdio = request.stdio ?? { stdin: request.options.interactive === true ? 0 : 'null', stdout: 1, stderr: 2 };
+  return system.launch({
+    plan, stdio, cacheDir: directories.cache,
+    ...(request.terminalSize === undefined || !plan.terminal ? {} : { terminalSize: request.terminalSize }),
+    ...(request.dieWithParent === undefined ? {} : { dieWithParent: request.dieWithParent }),
+  });
+}
+
+/** From here on its end is recorded, whether or not somebody waits. */
+function follow(parts: Parts, request: RunRequest, state: ContainerState, launched: LaunchedProcess, warnings: readonly string[]): RunningContainer {
+  const ended = launched.wait().then((status) => {
+    finish(parts, request, state, launched, status);
+    return status;
+  });
+  ended.catch(() => undefined); // Those who wait are told; a caller who does not wait must not be ended by it.
+  return { state, process: launched, warnings, wait: () => ended };
+}
+
+/** The exit status counts more than tidiness: what can't be tidied is a warning, and is tried again by `sweep`. */
+function finish(parts: Parts, request: RunRequest, state: ContainerState, launched: LaunchedProcess, status: ExitStatus): void {
+  attempt(request, () => launched.cleanup());
+  attempt(request, () => {
+    if (request.remove === true) return removeContainer(parts, state);
+    const { code, signal, oomKilled } = status;
+    parts.store.write(state.id, 'exited', {
+      finishedAt: new Date().toISOString(), exitCode: code, ...(signal === undefined ? {} : { signal }), ...(oomKilled === undefined ? {} : { oomKilled }),
+    });
+  });
+}
+
+function attempt(request: RunRequest, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    // `rm --force` of another process was faster.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    request.onWarning?.(error instanceof Error ? error.message : String(error));
+  }
+}
