@@ -1,2 +1,3 @@
 /** The System on Linux. */
 export { openLinux } from './linux.ts';
+export { startGuard, type Guard } from './launch/guard.ts';

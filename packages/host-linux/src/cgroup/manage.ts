@@ -1,5 +1,6 @@
 /** A container's cgroups on the real kernel: made, limited, measured, frozen, killed and removed. Source: cgroups(7), cgroup-v2.rst, cgroup-v1/*.rst. */
 import { closeSync, constants, openSync, readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { assembleDeviceProgram, cgroupWrites, deviceWritesV1, effectiveDeviceRules, SyscallError, type CgroupWrite, type Facts, type SpecResources } from '@tsc-box/model';
 import { attachDeviceProgram } from './bpf.unsafe.ts';
 import { cgroupError, errnoOf, readKey, readNumber, readPids, tryRead, writeCgroupFile } from './files.ts';
@@ -36,6 +37,9 @@ export interface CgroupHandle {
   /** Removes the directories, trying again while processes are still on their way out. */
   remove(): void;
 }
+
+/** Parent of containers' cgroups where the spec says nothing else: only ever ours, so it may go when it is empty. */
+const SHARED_PARENT = '/tsc-box';
 
 /** Makes the cgroups of a container and writes its limits; on failure nothing is left behind. */
 export function createCgroup(facts: Facts, path: string, resources: SpecResources): CgroupHandle {
@@ -202,6 +206,8 @@ class Handle implements CgroupHandle {
           sleep(pause);
         }
       }
+      // The directory that all containers share, when this was the last one. A container made meanwhile makes it again.
+      if (dirname(this.path) === SHARED_PARENT) rmdirQuietly(dirname(root));
     }
   }
 }

@@ -203,7 +203,7 @@ function launched({ pid, pidfd, terminal }: Started, { cgroup, stdio }: Prepared
     },
     usage() {
       const usage = cgroup?.usage();
-      const peakMemory = usage?.peakMemory ?? last?.peakMemory;
+      const peakMemory = usage?.peakMemory;
       const cpuTimeUs = usage?.cpuTimeUs ?? last?.cpuTimeUs;
       return { ...(peakMemory === undefined ? {} : { peakMemory }), ...(cpuTimeUs === undefined ? {} : { cpuTimeUs }) };
     },

@@ -51,7 +51,7 @@ function addFilesystem(context: Context, mount: SpecMount, parsed: ParsedMountOp
   const made = type === 'proc' ? PROC_SLOT : `${name}.mount`;
   b.add(`${name}.fsopen`, 'fsopen', { fsname: type }, `a ${type} of its own`, { result: `${name}.fs`, ...jump });
   b.add(`${name}.source`, 'fsconfig', { fd: slot(`${name}.fs`), cmd: 'FSCONFIG_SET_STRING', key: 'source', value: mount.source ?? type }, 'its name in mountinfo', { onError: IGNORE });
-  parsed.data.forEach((option, index) => {
+  mappedOptions(context, type, parsed.data).forEach((option, index) => {
     const at = option.indexOf('=');
     const key = at < 0 ? option : option.slice(0, at);
     if (at < 0) b.add(`${name}.option.${index}`, 'fsconfig', { fd: slot(`${name}.fs`), cmd: 'FSCONFIG_SET_FLAG', key }, option);
@@ -66,6 +66,14 @@ function addFilesystem(context: Context, mount: SpecMount, parsed: ParsedMountOp
   b.add(`${name}.clone-private`, 'mount_setattr', { dirfd: slot(made), path: '', recursive: true, set: parsed.set, clear: [], propagation: 'MS_PRIVATE' }, 'with the same attributes');
   b.add(`${name}.clone-attach`, 'move_mount', { from: slot(made), to: slot(name), toPath: '' }, `attach it at ${mount.destination}`);
   b.land(`${name}.end`);
+}
+
+/** A terminal's group (`gid=5` of devpts) that the user namespace lacks is left out, as every runtime does: the terminal then has the user's own group. */
+function mappedOptions({ spec, fresh }: Context, type: string, options: readonly string[]): readonly string[] {
+  if (type !== 'devpts' || !fresh.has('user')) return options;
+  const maps = spec.linux?.gidMappings ?? [];
+  const mapped = (gid: number): boolean => maps.some((map) => gid >= map.containerID && gid < map.containerID + map.size);
+  return options.filter((option) => !option.startsWith('gid=') || mapped(Number(option.slice(4))));
 }
 
 /** /sys/fs/cgroup: the container's own cgroups, seen through its cgroup namespace. */

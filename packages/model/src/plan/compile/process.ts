@@ -9,6 +9,9 @@ import { PROC_SLOT } from './mounts.ts';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+/** Node ignores SIGPIPE and SIGXFSZ; nohup, background jobs of a shell and services ignore others; an ignored signal outlives execve (signal(7)). */
+const RESET_SIGNALS = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGPIPE', 'SIGTERM', 'SIGCHLD', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGXFSZ'];
+
 /** Before any mount: written through the host's /proc, which an image can't replace. */
 export function addEarlyProcess({ b, spec }: Context): void {
   b.add('umask.clear', 'umask', { mask: 0 }, 'modes are exactly as asked');
@@ -41,7 +44,7 @@ export function addProcess(context: Context): void {
   if (options.dieWithParent === true) b.add('parent-death', 'prctl', { option: 'PR_SET_PDEATHSIG', args: ['SIGKILL'] }, 'die with the launcher');
   b.add('umask', 'umask', { mask: process.user.umask ?? 0o022 }, 'process.user.umask');
   b.add('fds', 'close_range', { first: 3, flags: ['CLOSE_RANGE_CLOEXEC'] }, 'no descriptor of the launcher leaks');
-  b.add('signals', 'rt_sigaction', { signal: 'SIGPIPE', handler: 'SIG_DFL' }, 'Node ignores SIGPIPE; the process must not');
+  for (const signal of RESET_SIGNALS) b.add(`signal.${signal}`, 'rt_sigaction', { signal, handler: 'SIG_DFL' }, 'not ignored, whatever the launcher ignores');
   b.add('signals.unblock', 'rt_sigprocmask', { how: 'SIG_SETMASK', set: [] }, 'blocked since the clone');
   b.add('exec', 'execve', { candidates: execCandidates(process.args[0] ?? '', process.env ?? []), argv: process.args, envp: process.env ?? [] }, 'become the command');
 }
