@@ -28,7 +28,7 @@ describe('the spec of a container', () => {
     expect(warnings).toEqual([]);
     expect(stopSignal).toBe(15);
     expect(spec).toMatchObject({
-      ociVersion: '1.2.0', hostname: '0123456789ab', root: { readonly: false },
+      ociVersion: '1.0.2', hostname: '0123456789ab', root: { readonly: false },
       process: { args: ['true'], cwd: '/', terminal: false, user: { uid: 0, gid: 0, additionalGids: [0, 10], username: 'root' }, noNewPrivileges: false, env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOSTNAME=0123456789ab', 'HOME=/root'] },
       linux: { cgroupsPath: '/tsc-box/0123456789abcdef0123456789abcdef', resources: { devices: [{ allow: false, access: 'rwm' }] }, seccomp: { defaultAction: 'SCMP_ACT_ERRNO' } },
     });
@@ -44,6 +44,10 @@ describe('the spec of a container', () => {
     ['with everything', run({ terminal: true, readOnly: true, memory: '64m', cpus: '1', pidsLimit: '50', volumes: ['/srv:/data:ro'], tmpfs: ['/t'], devices: ['/dev/fuse'], sysctls: ['net.core.somaxconn=5'], ulimits: ['nofile=10'], userns: 'auto', time: 'private', oomScoreAdj: '0', umask: '027' })],
   ])('is valid by our own rules: %s', (_, { spec }) => {
     expect(parseSpec(JSON.parse(JSON.stringify(spec)))).toEqual({ spec, warnings: [] });
+  });
+
+  it('has the oldest version that knows its fields', () => {
+    expect([run(), run({ domainname: 'x' }), run({ time: 'private' })].map(({ spec }) => spec.ociVersion)).toEqual(['1.0.2', '1.2.0', '1.2.0']);
   });
 
   it('of an ordinary user has a user namespace with one id, no tty group, no device rules, no supplementary groups', () => {

@@ -18,7 +18,10 @@ import { chooseSeccomp, parseSecurityOptions } from './security.ts';
 import { parseSysctls } from './sysctls.ts';
 import { parseMount, parseTmpfs, parseVolume, type UserMount } from './volumes.ts';
 
-const SPEC_VERSION = '1.2.0';
+/** The oldest version that has every field we write: older runtimes refuse a number they don't know (crun 1.8: "unknown version"). */
+const SPEC_VERSION = '1.0.2';
+/** The first with time namespaces and domainname. */
+const SPEC_VERSION_NEW = '1.2.0';
 const DEFAULT_STOP_SIGNAL = 'SIGTERM';
 const DEFAULT_SHM_SIZE = '64m';
 /** Docker's own length of an id in a host name. */
@@ -50,7 +53,7 @@ export function specFromOptions(options: RunOptions, command: readonly string[],
   const rlimits = parseRlimits(options.ulimits ?? [], facts);
   const sysctl = parseSysctls(options.sysctls ?? [], modes);
   const spec: Spec = {
-    ociVersion: SPEC_VERSION,
+    ociVersion: modes.time.kind !== 'host' || names.domainname !== undefined ? SPEC_VERSION_NEW : SPEC_VERSION,
     root: { path: 'rootfs', readonly: options.readOnly === true },
     mounts: mounts.mounts,
     process: {
