@@ -2,6 +2,8 @@
 import { UnsupportedError, type Facts, type System } from '@tsc-box/model';
 import { openCgroup } from './cgroup/manage.ts';
 import { probeFacts } from './facts/probe.ts';
+import { readFileInLayers } from './layers/lookup.ts';
+import { diffUpper } from './layers/upper.ts';
 import { launch } from './launch/launch.ts';
 import { isRunning } from './launch/process-identity.ts';
 
@@ -24,6 +26,8 @@ export function openLinux(): System {
       cgroup.kill();
       cgroup.remove();
     },
+    readLayerFile: (lowerdirs, path, bytesMax) => readFileInLayers(lowerdirs, path, bytesMax),
+    diffLayers: (upperdir, lowerdirs) => diffUpper(upperdir, lowerdirs),
     async extractor() {
       const { createExtractor } = await import('./layers/extract.ts');
       return createExtractor();
