@@ -4,7 +4,7 @@ import { join, relative, resolve } from 'node:path';
 
 export const root: string = resolve(import.meta.dirname, '..', '..');
 
-const OUTPUT = new Set(['node_modules', 'dist', '.git', '.turbo', 'coverage', 'bench-results']);
+const OUTPUT = new Set(['node_modules', 'dist', '.git', '.turbo', 'coverage']);
 
 /** Paths of all files below `directory`, relative to the repository, without build output. Sorted. */
 export function listFiles(directory = '.'): readonly string[] {
