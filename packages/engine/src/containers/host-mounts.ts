@@ -89,7 +89,7 @@ export function isBelow(path: string, directory: string): boolean {
 function useOf(mountpoint: string, type: string, ownRoot: string, isDirectory: (path: string) => boolean): HostMount['use'] {
   if (mountpoint === '/') return 'overlay';
   const within = (directory: string): boolean => mountpoint === directory || isBelow(mountpoint, directory);
-  if (KERNEL.has(type) || NETWORK.has(type) || /^fuse/.test(type)) return 'hidden';
+  if (KERNEL.has(type) || NETWORK.has(type) || type.startsWith('fuse')) return 'hidden';
   if (FRESH.some(within) || isBelow(mountpoint, ownRoot) || ENGINE_STORES.test(mountpoint)) return 'hidden';
   return READ_ONLY.has(type) || !isDirectory(mountpoint) ? 'bind' : 'overlay';
 }
