@@ -12,6 +12,7 @@ describe('environment', () => {
     ['HOME', { name: 'HOME', value: '/root' }],
     ['EMPTY', { name: 'EMPTY', value: '' }],
     ['NOT_SET', { name: 'NOT_SET', value: undefined }],
+    ['constructor', { name: 'constructor', value: undefined }],
   ])('reads -e %s', (text, expected) => {
     expect(parseEnvOption(text.replace(/^case 64: /, ''), host)).toEqual(expected);
   });

@@ -17,7 +17,7 @@ export function parseEnvOption(text: string, hostEnv: HostEnv): EnvEntry {
   const equals = text.indexOf('=');
   const name = equals < 0 ? text : text.slice(0, equals);
   if (name === '' || text.includes('\0')) throw new UsageError({ attempted: 'read --env', detail: `found ${JSON.stringify(text)}, allowed: NAME=VALUE, or NAME for the host's value` });
-  return { name, value: equals < 0 ? hostEnv[name] : text.slice(equals + 1) };
+  return { name, value: equals < 0 ? valueOnHost(hostEnv, name) : text.slice(equals + 1) };
 }
 
 /**
@@ -35,9 +35,14 @@ export function parseEnvFile(text: string, path: string, hostEnv: HostEnv): EnvE
     if (name === '' || /[\s\0]/.test(name) || line.includes('\0')) {
       throw new UsageError({ attempted: `read the env file "${path}"`, path, detail: `line ${index + 1}: found ${JSON.stringify(line)}, allowed: NAME=VALUE or NAME, with no blanks in NAME` });
     }
-    const value = equals < 0 ? hostEnv[name] : line.slice(equals + 1);
+    const value = equals < 0 ? valueOnHost(hostEnv, name) : line.slice(equals + 1);
     return value === undefined ? [] : [{ name, value }];
   });
+}
+
+/** Own properties only: process.env inherits `constructor` and the like. */
+function valueOnHost(hostEnv: HostEnv, name: string): string | undefined {
+  return Object.hasOwn(hostEnv, name) ? hostEnv[name] : undefined;
 }
 
 /** `NAME=VALUE` strings, later ones over earlier ones, each name at its first place. */

@@ -100,12 +100,12 @@ function readEnvFile(file: string, context: OptionContext): EnvEntry[] {
 
 /** `-l NAME=VALUE` or `NAME`, over the image's. */
 export function chooseLabels(options: RunOptions, config: ImageRunConfig | undefined): Record<string, string> {
-  const labels: Record<string, string> = { ...config?.Labels };
+  const labels = new Map(Object.entries(config?.Labels ?? {}));
   for (const text of options.labels ?? []) {
     const equals = text.indexOf('=');
     const name = equals < 0 ? text : text.slice(0, equals);
     if (name.trim() === '') throw new UsageError({ attempted: 'read --label', detail: `found "${text}", allowed: NAME=VALUE or NAME` });
-    labels[name] = equals < 0 ? '' : text.slice(equals + 1);
+    labels.set(name, equals < 0 ? '' : text.slice(equals + 1));
   }
-  return labels;
+  return Object.fromEntries(labels);
 }
