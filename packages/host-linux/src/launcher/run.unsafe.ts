@@ -28,6 +28,8 @@ export interface LauncherRequest {
 }
 
 const CLONE_PIDFD = 0x1000;
+/** Linux 5.5. Without it a handler of Node could run in the child between the unblocking of signals and execve. */
+const CLONE_CLEAR_SIGHAND = 0x100000000;
 const CLONE_INTO_CGROUP = 0x200000000;
 const CLONE_ARGS_BYTES = 88;
 
@@ -45,7 +47,7 @@ export function runLauncher({ cloneArgs, entry, report }: LauncherRequest): numb
   bytes.fill(0, 0, 256);
   const word = (index: number, value: number): void => void bytes.writeBigUInt64LE(BigInt(value), index * 8);
   // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup.
-  word(0, flags + CLONE_PIDFD + (cgroup === undefined ? 0 : CLONE_INTO_CGROUP));
+  word(0, flags + CLONE_PIDFD + CLONE_CLEAR_SIGHAND + (cgroup === undefined ? 0 : CLONE_INTO_CGROUP));
   word(1, pidfd);
   word(2, childTid);
   word(4, exitSignal);

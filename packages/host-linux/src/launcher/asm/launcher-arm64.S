@@ -3,7 +3,7 @@
 // Assembled and run under an emulator of user mode; it has not run on arm64 hardware.
 
         .text
-        .globl launch, walk
+        .globl launch, start, start_words
 
 launch:
         stp     x19, x20, [sp, #-48]!
@@ -36,6 +36,9 @@ launch:
         ldp     x19, x20, [sp], #48
         ret
 
+start:
+        adr     x9, words
+        ldp     x20, x21, [x9]
 walk:
         ldr     x22, [x20, #64]
         ldp     x0, x1, [x20, #8]
@@ -99,17 +102,25 @@ pseudo: cmn     x8, #1                  // -1 compare
 1:      cmn     x8, #3                  // -3 report
         b.eq    report
         cmn     x8, #4                  // -4 nested clone3
-        b.ne    store                   // -5 copy: x0 is the result
+        b.ne    1f
         mov     x8, #435
         svc     #0
         cbz     x0, next
         tbnz    x0, #63, failed
         ldr     x9, [x20, #56]
-        cbz     x9, 1f
+        cbz     x9, 2f
         str     x0, [x9]
-1:      mov     x0, #0
+2:      mov     x0, #0
         b       exit
+1:      cmn     x8, #6                  // -6 add
+        b.ne    store                   // -5 copy: x0 is the result
+        add     x0, x0, x1
+        b       store
 
         .balign 8
 all_signals:
         .quad   -1
+// Two names: a reference to a global one is left to the linker.
+words:
+start_words:                            // first record, report
+        .quad   0, 0
