@@ -25,7 +25,7 @@ export function execError(failure: ExecFailure): SyscallError {
   const found = candidates.find((candidate) => candidate.mode !== 0);
   const base = { step: 'exec', syscall: 'execve', args: { candidates: candidates.map((candidate) => candidate.path) } };
   if (found === undefined) {
-    const where = command.includes('/') ? 'no such file in the container' : `not found in PATH of the container: ${candidates.map((candidate) => candidate.path.slice(0, -command.length - 1) || '/').join(':')}`;
+    const where = command === '' ? 'the command is an empty string' : command.includes('/') ? 'no such file in the container' : `not found in PATH of the container: ${candidates.map((candidate) => candidate.path.slice(0, -command.length - 1) || '/').join(':')}`;
     return new SyscallError({ ...base, code: 'ERR_TSCBOX_COMMAND_NOT_FOUND', attempted: `execute ${JSON.stringify(command)}`, errno: 'ENOENT', path: command, reason: where });
   }
   const cause = explain(found, errno, failure);

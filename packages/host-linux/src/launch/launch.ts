@@ -149,6 +149,7 @@ function start(request: LaunchRequest, facts: Facts, prepared: Prepared): Starte
       // The child runs in our memory until it has ended: nothing is freed before.
       signalPidfd(current.pidfd, SIGKILL);
       reapNow(current.pidfd);
+      closeSync(current.pidfd);
       throw error;
     }
   } finally {
@@ -180,6 +181,7 @@ function followNested({ nested, program }: EncodedPlan, memory: ProgramMemory, f
   if (pid === 0) return first;
   waitWhileEqual(program.addressOf(memory.address, nested.alive), 1);
   reapNow(first.pidfd);
+  closeSync(first.pidfd);
   return { pid, pidfd: openPidfd(pid), terminal: undefined };
 }
 
