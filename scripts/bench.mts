@@ -1,6 +1,6 @@
 // Ours beside bwrap, runc and podman, in turns, in one run: `pnpm bench`. Needs root, and a Node that runs TypeScript (the pinned one does).
 // Prints tables with ratios and writes bench/results.json. `--rounds N` for more or fewer.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -15,7 +15,9 @@ const rounds = Number(values.rounds);
 const directory = mkdtempSync(join(tmpdir(), 'tsc-box-bench-'));
 const results = join(import.meta.dirname, '..', 'bench');
 try {
-  const workshop: Workshop = { directory, root: busyboxRoot() };
+  const workshop: Workshop = { directory, root: join(directory, 'root') };
+  cpSync(busyboxRoot(), workshop.root, { recursive: true, verbatimSymlinks: true });
+  for (const name of ['proc', 'sys', 'dev']) mkdirSync(join(workshop.root, name));
   const sections: Section[] = [];
   for (const part of [inProcess, coldStart]) {
     for await (const section of part(workshop, rounds)) {

@@ -1,13 +1,13 @@
 /** The runtimes that ours is compared with, each set up to run a static `true` in a busybox root. Absent ones are skipped, with a reason. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { now, type Subject } from './measure.mts';
 
 export interface Workshop {
   /** Scratch directory, removed by the caller. */
   readonly directory: string;
-  /** A busybox root that is not to be written to. */
+  /** A busybox root with mount points for /proc, /sys and /dev. */
   readonly root: string;
 }
 
@@ -47,7 +47,7 @@ export function bwrap({ root }: Workshop): Peer {
 
 interface RuntimeConfig {
   process: { terminal: boolean; args: string[] };
-  root: { readonly: boolean };
+  root: { path: string };
   linux: { cgroupsPath?: string; resources?: Record<string, unknown> };
 }
 
@@ -55,14 +55,13 @@ export function runc({ directory, root }: Workshop): Peer {
   return peer('runc run', 'runc', () => {
     const bundle = join(directory, 'bundle');
     mkdirSync(bundle);
-    cpSync(root, join(bundle, 'rootfs'), { recursive: true, verbatimSymlinks: true });
-    for (const name of ['proc', 'sys', 'dev']) mkdirSync(join(bundle, 'rootfs', name), { recursive: true });
     timedSpawn('runc', ['spec', '--bundle', bundle]);
     const file = join(bundle, 'config.json');
     const config = JSON.parse(readFileSync(file, 'utf8')) as RuntimeConfig;
     config.process.terminal = false;
     config.process.args = ['/bin/true'];
-    config.linux.cgroupsPath = `/tsc-box-bench/runc-${String(process.pid)}`;
+    config.root.path = root;
+    config.linux.cgroupsPath = `/tsc-box-bench-${String(process.pid)}`;
     config.linux.resources = { ...config.linux.resources, memory: { limit: 64 << 20 }, cpu: { quota: 50_000, period: 100_000 }, pids: { limit: 32 } };
     writeFileSync(file, JSON.stringify(config));
     return () => timedSpawn('runc', ['--root', join(directory, 'runc'), 'run', '--bundle', bundle, `bench-${String(process.pid)}`]);
