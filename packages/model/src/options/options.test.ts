@@ -85,6 +85,7 @@ describe('limits', () => {
     ['unlimited swap', { memory: '32m', memorySwap: '-1' }, { limit: 32 * MIB, swap: -1 }],
     ['a reservation', { memoryReservation: '16m' }, { reservation: 16 * MIB }],
     ['0 is no limit', { memory: '0' }, undefined],
+    ['case 34: as little as 5m is taken: running out of it is told as that', { memory: '5m', memorySwap: '5m' }, { limit: 5 * MIB, swap: 5 * MIB }],
   ])('%s', (_, options, expected) => expect(memory(options)).toEqual(expected));
   it('case 28: a host without swap is no error', () => expect(memory({ memory: '32m' }, { ...ROOT_FACTS, swap: false })).toEqual({ limit: 32 * MIB }));
   it.each<[RunOptions, string]>([
