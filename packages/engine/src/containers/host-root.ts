@@ -31,7 +31,7 @@ export interface HostShape {
 export function planHostRoot(context: RootContext, shape: HostShape, skeletonPath: string | undefined): PlannedRoot {
   const layout: LayoutEntry[] = [];
   const overlays: OverlayRoot[] = shape.unions.map(({ at, lowerdir }, index) => {
-    const made = overlayAt(context, at, [index === 0 && skeletonPath !== undefined ? skeletonPath : lowerdir], index);
+    const made = overlayAt(context, at, [index === 0 && skeletonPath !== undefined ? skeletonPath : lowerdir], index, lowerdir);
     layout.push(...made.layout);
     return made.overlay;
   });

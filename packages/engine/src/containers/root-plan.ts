@@ -30,13 +30,13 @@ export interface RootContext {
   readonly etc: EtcFiles | undefined;
 }
 
-/** Number of the pair in the container's directory: short names, one call each. */
-export function overlayAt(context: RootContext, at: string, lowerdirs: readonly string[], index: number): { readonly overlay: OverlayRoot; readonly layout: readonly LayoutEntry[] } {
+/** `index`: number of the pair in the container's directory. `attributesOf`: the directory whose mode and owner the union's top gets. */
+export function overlayAt(context: RootContext, at: string, lowerdirs: readonly string[], index: number, attributesOf: string = lowerdirs[0] ?? '/'): { readonly overlay: OverlayRoot; readonly layout: readonly LayoutEntry[] } {
   const suffix = index === 0 ? '' : String(index);
   const [upperdir, workdir] = [`${context.directory}/upper${suffix}`, `${context.directory}/work${suffix}`];
   return {
     overlay: { at, lowerdirs, upperdir, workdir },
-    layout: [upperDirectory(context, upperdir, lowerdirs[0] ?? '/'), { kind: 'directory', path: workdir, mode: 0o700, owner: context.owner }],
+    layout: [upperDirectory(context, upperdir, attributesOf), { kind: 'directory', path: workdir, mode: 0o700, owner: context.owner }],
   };
 }
 
