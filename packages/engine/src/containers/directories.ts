@@ -16,8 +16,6 @@ export interface Directories {
   readonly layers: string;
   /** Lower directories that stand for the directories of the host which hold mounts. */
   readonly skeletons: string;
-  /** What is being removed: a container leaves the list in one rename. */
-  readonly trash: string;
   /** Things that can be made again, such as compiled seccomp programs. */
   readonly cache: string;
   /** Every container mounts its root here, each in its own mount namespace. */
@@ -32,7 +30,7 @@ export function planDirectories(options: Pick<EngineOptions, 'root' | 'runRoot' 
   const under = (name: string): string => join(root, name);
   return {
     root, runRoot, containers: under('containers'), names: under('names'), layers: under('layers'), skeletons: under('skeletons'),
-    trash: under('trash'), cache: under('cache'), mountpoint: join(runRoot, 'root'),
+    cache: under('cache'), mountpoint: join(runRoot, 'root'),
   };
 }
 
@@ -68,7 +66,7 @@ export function makeDirectories(directories: Directories, uid: number): void {
   makeOwned(directories.root, passage, uid);
   makeOwned(directories.runRoot, passage, uid);
   for (const path of [directories.containers, directories.skeletons, directories.mountpoint]) makeOne(path, passage);
-  for (const path of [directories.names, directories.layers, directories.trash, directories.cache]) makeOne(path, 0o700);
+  for (const path of [directories.names, directories.layers, directories.cache]) makeOne(path, 0o700);
 }
 
 function makeOwned(path: string, mode: number, uid: number): void {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -54,7 +54,7 @@ describe('the life of a container', () => {
     system.end({ code: 0 });
     await container.wait();
     expect(engine.list()).toEqual([]);
-    expect([directories(), readdirSync(join(root, 'names')), readdirSync(join(root, 'trash'))]).toEqual([[], [], []]);
+    expect([directories(), readdirSync(join(root, 'names')), readdirSync(join(root, 'run'))]).toEqual([[], [], ['root']]);
   });
 
   it('leaves nothing when the launch fails, and the name is free again', async () => {
@@ -195,10 +195,16 @@ describe('after a crash', () => {
   });
 
   it('sweep finishes a removal that was cut short', async () => {
-    const { state } = await engine.run(request());
-    renameSync(join(root, 'containers', state.id), join(root, 'trash', state.id));
+    const { state } = await engine.run(request({}, { addHosts: ['db:10.0.0.5'] }));
+    rmSync(join(root, 'containers', state.id, 'created.json'));
+    expect(engine.list()).toEqual([]);
     engine.sweep();
-    expect(readdirSync(join(root, 'trash'))).toEqual([]);
+    expect(directories()).toEqual([state.id]);
+    const now = Date.now;
+    Date.now = () => now() + 120_000;
+    engine.sweep();
+    Date.now = now;
+    expect([directories(), readdirSync(join(root, 'run'))]).toEqual([[], ['root']]);
   });
 });
 
@@ -207,15 +213,15 @@ describe('roots', () => {
     writeFileSync(join(rootfs, 'etc/hosts'), '');
     const plan = await engine.plan(request());
     const sources = plan.child.filter(({ call }) => call === 'open_tree').map(({ args }) => (args as { path: string }).path);
-    expect(sources.filter((path) => path.startsWith(root))).toEqual([join(root, 'containers', '0'.repeat(64), 'hosts')]);
+    expect(sources.filter((path) => path.startsWith(root))).toEqual([join(root, 'run', `${'0'.repeat(64)}.hosts`)]);
     expect(existsSync(root)).toBe(false);
   });
 
   it('covers them when the user asks for an entry', async () => {
     const plan = await engine.plan(request({}, { addHosts: ['db:10.0.0.5'] }));
-    expect(JSON.stringify(plan.child)).toContain(`${'0'.repeat(64)}/hosts`);
+    expect(JSON.stringify(plan.child)).toContain(`${'0'.repeat(64)}.hosts`);
     await engine.run(request({}, { addHosts: ['db:10.0.0.5'] }));
-    expect(readFileSync(join(root, 'containers', directories()[0] ?? '', 'hosts'), 'utf8')).toContain('10.0.0.5\tdb\n');
+    expect(readFileSync(join(root, 'run', `${directories()[0] ?? ''}.hosts`), 'utf8')).toContain('10.0.0.5\tdb\n');
   });
 
   it('gives the same plan for the same request', async () => {

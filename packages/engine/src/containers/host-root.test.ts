@@ -17,11 +17,11 @@ describe('the host as root', () => {
   });
 
   it('never has a layer inside another of the same union', () => {
-    const context = { directory: '/var/lib/tsc-box/containers/x', mountpoint: '/run/tsc-box/root', owner: undefined, userns: false, etc: ETC };
+    const context = { directory: '/var/lib/tsc-box/containers/x', runFiles: '/run/tsc-box/x', mountpoint: '/run/tsc-box/root', owner: undefined, userns: false, etc: ETC };
     const planned = planHostRoot(context, { unions: [{ at: '/', lowerdir: '/' }, { at: '/tmp', lowerdir: '/tmp' }], binds: [], skeleton: [], warnings: [] }, undefined);
     expect(planned.root).toMatchObject({ overlays: [{ at: '/', lowerdirs: ['/'], upperdir: '/var/lib/tsc-box/containers/x/upper' }, { at: '/tmp', lowerdirs: ['/tmp'], upperdir: '/var/lib/tsc-box/containers/x/upper1' }] });
     expect(planned.layout).toContainEqual({ kind: 'directory', path: '/var/lib/tsc-box/containers/x/upper1', mode: 0o1777, owner: undefined });
-    expect(planned.last.map(({ source }) => source)).toEqual(['hosts', 'hostname', 'resolv.conf'].map((name) => `/var/lib/tsc-box/containers/x/${name}`));
+    expect(planned.last.map(({ source }) => source)).toEqual(['hosts', 'hostname', 'resolv.conf'].map((name) => `/run/tsc-box/x.${name}`));
   });
 });
 

@@ -125,7 +125,7 @@ interface Place {
 function planRoot(preparation: Preparation, request: RunRequest, source: RootSource, configured: Configured, { id, userns, owner }: Place): PlannedRoot {
   const { directories } = preparation;
   const etc = source.kind === 'bundle' ? undefined : planEtcFiles(configured.spec, request.options);
-  const context: RootContext = { directory: `${directories.containers}/${id}`, mountpoint: directories.mountpoint, owner, userns, etc };
+  const context: RootContext = { directory: `${directories.containers}/${id}`, runFiles: `${directories.runRoot}/${id}`, mountpoint: directories.mountpoint, owner, userns, etc };
   if (source.kind === 'layers') return planLayersRoot(context, configured.layers);
   if (source.kind === 'host') {
     const { shape, skeleton } = hostShape(preparation, userns, owner);

@@ -1,9 +1,8 @@
 /** `rm`, and the end of containers that nobody waits for any more. */
 import { BoxError, type System } from '@tsc-box/model';
 import { findContainer, listContainers } from './find.ts';
-import type { Store } from './store.ts';
+import { bootId, type Store } from './store.ts';
 import type { ContainerState, CreatedRecord } from './types.ts';
-import { bootId } from './store.ts';
 
 interface Parts {
   readonly store: Store;
@@ -11,8 +10,8 @@ interface Parts {
 }
 
 /** The records, the name and the files. */
-export function removeContainer({ store }: Pick<Parts, 'store'>, { id, name }: Pick<CreatedRecord, 'id' | 'name'>): void {
-  store.remove(id, name);
+export function removeContainer({ store }: Pick<Parts, 'store'>, record: CreatedRecord): void {
+  store.remove(record);
 }
 
 /** @throws BoxError ERR_TSCBOX_STATE when it runs and `force` is not set. */

@@ -22,6 +22,8 @@ export interface PlannedRoot {
 export interface RootContext {
   /** The container's own directory. */
   readonly directory: string;
+  /** Beginning of the names of its files in the run directory, which is in memory on most machines. */
+  readonly runFiles: string;
   readonly mountpoint: string;
   /** A user namespace is made: the container's root on the host. Undefined: the launching process itself. */
   readonly owner: Owner | undefined;
@@ -55,9 +57,9 @@ export function planDirectoryRoot(context: RootContext, path: string, always: re
   return { root, first: [], ...etcMounts(context, names.map((name) => [name, `/etc/${name}`])), warnings: [] };
 }
 
-/** `/etc/hosts` and the like as files of the container's directory, mounted one by one. */
+/** `/etc/hosts` and the like as files of the run directory, mounted one by one. */
 export function etcMounts(context: RootContext, places: readonly (readonly [name: keyof EtcFiles, destination: string])[]): Pick<PlannedRoot, 'layout' | 'last' | 'sources'> {
-  const files = places.map(([name, destination]) => ({ path: `${context.directory}/${name}`, destination, data: context.etc?.[name] ?? '' }));
+  const files = places.map(([name, destination]) => ({ path: `${context.runFiles}.${name}`, destination, data: context.etc?.[name] ?? '' }));
   return {
     layout: files.map(({ path, data }): LayoutEntry => ({ kind: 'file', path, mode: 0o644, data, owner: context.owner })),
     last: files.map(({ path, destination }): SpecMount => ({ destination, type: 'bind', source: path, options: ['bind', 'rprivate'] })),

@@ -1,7 +1,7 @@
 /** Launching a container and seeing it through to its end. */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync } from 'node:fs';
-import { BoxError, checkContainerName, type ExitStatus, type LaunchedProcess, type System } from '@tsc-box/model';
+import { BoxError, checkContainerName, type ExitStatus, type LaunchedProcess } from '@tsc-box/model';
 import type { Directories } from './directories.ts';
 import { makeLayout, type Owner } from './layout.ts';
 import { prepare, type Prepared, type Preparation } from './prepare.ts';
@@ -25,7 +25,7 @@ export async function runContainer(parts: Parts, request: RunRequest): Promise<R
   const prepared = await prepare(parts, request, id);
   if (prepared.planned.root.kind === 'overlay') requireUpperFilesystem(parts.directories.root, system.facts(), prepared.userns);
   makeVolumeSources(prepared.createDirectories);
-  const created = store.create(id, name, (claimed) => createdRecord(prepared, request, system, { id, name: claimed }));
+  const created = store.create(id, name, (claimed) => createdRecord(parts, prepared, request, { id, name: claimed }));
   let launched: LaunchedProcess | undefined;
   try {
     makeFiles(parts.directories, store.directoryOf(id), prepared);
@@ -54,11 +54,11 @@ function abandon(parts: Parts, created: CreatedRecord, launched: LaunchedProcess
 
 const SIGKILL = 9;
 
-function createdRecord({ plan, spec, image, planned, labels, stopSignal }: Prepared, request: RunRequest, system: System, { id, name }: { readonly id: string; readonly name: string }): CreatedRecord {
+function createdRecord({ system, directories }: Parts, { plan, spec, image, planned, labels, stopSignal }: Prepared, request: RunRequest, { id, name }: { readonly id: string; readonly name: string }): CreatedRecord {
   const cgroupPath = plan.prepare.find(({ call }) => call === 'cgroup')?.args.path;
   return {
     version: 1, id, name, image, command: spec.process?.args ?? [], createdAt: new Date().toISOString(), bootId: bootId(), labels, root: planned.root,
-    rootless: !system.facts().privileged, ...(cgroupPath === undefined ? {} : { cgroupPath }), ...(stopSignal === undefined ? {} : { stopSignal }),
+    rootless: !system.facts().privileged, files: planned.layout.map(({ path }) => path).filter((path) => path.startsWith(directories.runRoot)), ...(cgroupPath === undefined ? {} : { cgroupPath }), ...(stopSignal === undefined ? {} : { stopSignal }),
     remove: request.remove === true, launcher: launcherIdentity(),
   };
 }

@@ -1,10 +1,10 @@
 /**
- * The records of containers: `containers/ID/{created,started,exited}.json`, each written once under a temporary name and
- * renamed to a name that was free. No record is ever rewritten, so a crash leaves a container at an earlier stage, never a
- * broken record, and the file system has no old file to keep for us (ext4 would wait for the disk on a rename over a file).
+ * The records of containers: `containers/ID/{created,started,exited}.json`, each made once, in one write, and never changed.
+ * One that is cut short, by a crash or since it is just being written, is no JSON and counts as not there: a container is then
+ * at an earlier stage, never at a wrong one. So no temporary names are needed, nor renames over files, at which ext4 waits for the disk.
  * Names are symbolic links `names/NAME` to the id: made in one call, and only one maker can win.
  */
-import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, symlinkSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync, writeSync } from 'node:fs';
 import { BoxError, type System } from '@tsc-box/model';
 import type { Directories } from './directories.ts';
 import { randomName } from './names.ts';
@@ -26,12 +26,12 @@ export interface Store {
   read(id: string): ContainerState | undefined;
   ids(): string[];
   /** Forgets the container and removes its files. */
-  remove(id: string, name: string): void;
+  remove(record: Pick<CreatedRecord, 'id' | 'name' | 'files'>): void;
   /** Removes what a crash has left behind while it was being made or removed. */
   removeRemains(): void;
 }
 
-/** Milliseconds. A directory without a record that is older than this is not being made any more. */
+/** Milliseconds. What has no record, and is older than this, is not being made any more. */
 const MAKING_MS_MAX = 60_000;
 
 export function openStore(directories: Directories, system: Pick<System, 'isAlive'>): Store {
@@ -48,26 +48,26 @@ export function openStore(directories: Directories, system: Pick<System, 'isAliv
     },
     write: (id, stage, record) => writeRecord(directoryOf(id), stage, record),
     ids: () => namesIn(directories.containers),
-    remove(id, name) {
+    remove({ id, name, files }) {
+      // ORDER: without this record it is not listed any more, and what is left is found by `removeRemains`.
+      unlinkQuietly(`${directoryOf(id)}/created.json`);
       releaseName(directories, id, name);
-      discard(directories, id);
+      files.forEach(unlinkQuietly);
+      removeTree(directoryOf(id));
     },
-    removeRemains() {
-      for (const name of namesIn(directories.trash)) removeTree(`${directories.trash}/${name}`);
-      for (const id of namesIn(directories.containers)) if (isAbandoned(directoryOf(id))) discard(directories, id);
-    },
+    removeRemains: () => removeRemains(directories, directoryOf),
   };
 }
 
 function writeRecord(directory: string, stage: keyof Records, record: object): void {
-  const temporary = `${directory}/.${stage}.json`;
-  const fd = openSync(temporary, 'w', 0o600);
+  const path = `${directory}/${stage}.json`;
+  const bytes = Buffer.from(`${JSON.stringify(record)}\n`);
+  const fd = openSync(path, 'w', 0o600);
   try {
-    writeSync(fd, `${JSON.stringify(record)}\n`);
+    if (writeSync(fd, bytes) !== bytes.length) throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `write "${path}"`, errno: 'ENOSPC', path });
   } finally {
     closeSync(fd);
   }
-  renameSync(temporary, `${directory}/${stage}.json`);
 }
 
 function readRecord<K extends keyof Records>(directory: string, stage: K): Records[K] | undefined {
@@ -82,7 +82,6 @@ function readRecord<K extends keyof Records>(directory: string, stage: K): Recor
   try {
     return JSON.parse(text) as Records[K];
   } catch {
-    // Cut short by a power failure, as nothing is synced: that stage was never reached for those who come later.
     return undefined;
   }
 }
@@ -127,7 +126,7 @@ function claimName(directories: Directories, id: string, wanted: string | undefi
     // A crash between the removal of a container and of its name leaves a name of nothing.
     if (owner !== undefined && !exists(directoryOf(owner))) unlinkQuietly(path);
     else if (wanted !== undefined && owner !== undefined) {
-      discard(directories, id);
+      removeTree(directoryOf(id));
       throw new BoxError({ code: 'ERR_TSCBOX_NAME_IN_USE', attempted: `name the container "${name}"`, detail: `container ${owner.slice(0, 12)} has that name`, hint: `remove it with: tsc-box rm ${name}` });
     }
   }
@@ -158,20 +157,18 @@ function releaseName(directories: Directories, id: string, name: string): void {
   if (ownerOf(path) === id) unlinkQuietly(path);
 }
 
-/** ORDER: renamed away first, so that a half removed container is never seen. */
-function discard(directories: Directories, id: string): void {
-  const away = `${directories.trash}/${id}`;
-  try {
-    renameSync(`${directories.containers}/${id}`, away);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+/** What a crash left: directories without a record, and files in the run directory without a container. */
+function removeRemains(directories: Directories, directoryOf: (id: string) => string): void {
+  for (const id of namesIn(directories.containers)) if (readRecord(directoryOf(id), 'created') === undefined && isOld(directoryOf(id))) removeTree(directoryOf(id));
+  for (const file of namesIn(directories.runRoot)) {
+    const [id = ''] = file.split('.');
+    const path = `${directories.runRoot}/${file}`;
+    if (/^[0-9a-f]{64}$/.test(id) && id !== file && !exists(directoryOf(id)) && isOld(path)) unlinkQuietly(path);
   }
-  removeTree(away);
 }
 
-function isAbandoned(directory: string): boolean {
-  if (exists(`${directory}/created.json`)) return false;
-  const stat = lstatSync(directory, { throwIfNoEntry: false });
+function isOld(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
   return stat !== undefined && Date.now() - stat.ctimeMs > MAKING_MS_MAX;
 }
 

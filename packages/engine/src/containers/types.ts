@@ -48,6 +48,8 @@ export interface CreatedRecord {
   readonly labels: Readonly<Record<string, string>>;
   readonly root: RootPlan;
   readonly rootless: boolean;
+  /** Its files outside its directory. */
+  readonly files: readonly string[];
   readonly cgroupPath?: string;
   readonly stopSignal?: number;
   /** Removed when it has ended. */
