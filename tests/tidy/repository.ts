@@ -1,24 +1,30 @@
 /** The repository's own files, for tests that look at the source as text. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 
 export const root: string = resolve(import.meta.dirname, '..', '..');
 
 const OUTPUT = new Set(['node_modules', 'dist', '.git', '.turbo', 'coverage']);
 
-/** Paths of all files below `directory`, relative to the repository, without build output. Sorted. */
+/** Paths of the repository's files below `directory`, relative to its root, sorted. Those that git tracks; all but build output where there is no git. */
 export function listFiles(directory = '.'): readonly string[] {
-  const found: string[] = [];
-  const visit = (path: string): void => {
-    for (const entry of readdirSync(path, { withFileTypes: true })) {
-      if (OUTPUT.has(entry.name)) continue;
-      const child = join(path, entry.name);
-      if (entry.isDirectory()) visit(child);
-      else if (entry.isFile()) found.push(relative(root, child));
-    }
-  };
-  visit(join(root, directory));
-  return found.sort();
+  const tracked = listTracked();
+  const files = tracked ?? walk(root);
+  return files.filter((file) => directory === '.' || file.startsWith(`${directory}/`)).toSorted((a, b) => (a < b ? -1 : 1));
+}
+
+function listTracked(): readonly string[] | undefined {
+  const { status, stdout } = spawnSync('git', ['-c', 'safe.directory=*', 'ls-files', '-z'], { cwd: root, encoding: 'utf8' });
+  return status === 0 ? stdout.split('\0').filter((file) => file !== '' && existsSync(join(root, file))) : undefined;
+}
+
+function walk(path: string): readonly string[] {
+  return readdirSync(path, { withFileTypes: true }).filter(({ name }) => !OUTPUT.has(name)).flatMap((entry) => {
+    const child = join(path, entry.name);
+    if (entry.isDirectory()) return walk(child);
+    return entry.isFile() ? [relative(root, child)] : [];
+  });
 }
 
 export function readText(path: string): string {
