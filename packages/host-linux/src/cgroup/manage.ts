@@ -198,18 +198,27 @@ class Handle implements CgroupHandle {
 
   remove(): void {
     this.closeFds();
+    // Most often nothing lives and nothing was made inside: then one call a directory does.
+    const left = this.directories.filter((root) => !rmdirQuietly(root));
     const deadline = performance.now() + 2000;
-    for (const root of this.directories) {
-      for (const directory of subtree(root).toReversed()) {
-        for (let pause = 0.1; !rmdirQuietly(directory); pause = Math.min(pause * 2, 20)) {
-          if (performance.now() > deadline) throw new SyscallError({ attempted: `remove cgroup "${directory}"`, syscall: 'rmdir', errno: 'EBUSY', path: directory, reason: `it still holds ${String(readPids(directory).length)} processes`, hint: 'kill the container first' });
-          sleep(pause);
-        }
-      }
-      // The directory that all containers share, when this was the last one. A container made meanwhile makes it again.
-      if (dirname(this.path) === SHARED_PARENT) rmdirQuietly(dirname(root));
-    }
+    for (const root of left) for (const directory of subtree(root).toReversed()) removeDirectory(directory, deadline);
+    // The directory that all containers share goes when this process ends and it is empty.
+    if (dirname(this.path) === SHARED_PARENT) for (const root of this.directories) removeAtExit(dirname(root));
   }
+}
+
+function removeDirectory(directory: string, deadline: number): void {
+  for (let pause = 0.1; !rmdirQuietly(directory); pause = Math.min(pause * 2, 20)) {
+    if (performance.now() > deadline) throw new SyscallError({ attempted: `remove cgroup "${directory}"`, syscall: 'rmdir', errno: 'EBUSY', path: directory, reason: `it still holds ${String(readPids(directory).length)} processes`, hint: 'kill the container first' });
+    sleep(pause);
+  }
+}
+
+const parents = new Set<string>();
+
+function removeAtExit(directory: string): void {
+  if (parents.size === 0) process.once('exit', () => parents.forEach(rmdirQuietly));
+  parents.add(directory);
 }
 
 /** The directory and all below it, parents first. */

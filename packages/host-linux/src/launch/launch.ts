@@ -39,7 +39,7 @@ export function launch(request: LaunchRequest, facts: Facts): LaunchedProcess {
     const prepared = prepare(request, facts, child, failure);
     const started = start(request, facts, prepared);
     child.run();
-    return launched(started, prepared);
+    return launched(started, prepared, request.plan.clone.flags.includes('CLONE_NEWPID'));
   } catch (error) {
     child.run();
     failure.run();
@@ -185,7 +185,7 @@ function followNested({ nested, program }: EncodedPlan, memory: ProgramMemory, f
   return { pid, pidfd: openPidfd(pid), terminal: undefined };
 }
 
-function launched({ pid, pidfd, terminal }: Started, { cgroup, stdio }: Prepared): LaunchedProcess {
+function launched({ pid, pidfd, terminal }: Started, { cgroup, stdio }: Prepared, ownPids: boolean): LaunchedProcess {
   let ended = false;
   let last: Reaped | undefined;
   const reaped = waitForChild(pidfd);
@@ -211,7 +211,8 @@ function launched({ pid, pidfd, terminal }: Started, { cgroup, stdio }: Prepared
     },
     cleanup() {
       if (!ended) signalPidfd(pidfd, SIGKILL);
-      cgroup?.kill();
+      // With a pid namespace of its own, everything has ended with the first process.
+      if (!ended || !ownPids) cgroup?.kill();
       cgroup?.remove();
     },
   };

@@ -38,6 +38,8 @@ export interface RecordFields {
 }
 
 export interface Program {
+  /** Two words that the launcher fills with errno and record of a failure. */
+  readonly report: Ref;
   /** A word of data, zero at first. */
   slot(name: string): Ref;
   /** A NUL-terminated string. Equal ones are kept once. */
@@ -100,6 +102,7 @@ export function createProgram(): Program {
   };
 
   return {
+    report: bytes(new Uint8Array(2 * WORD), WORD),
     slot: () => bytes(new Uint8Array(WORD), WORD),
     bytes,
     cstring(text) {
