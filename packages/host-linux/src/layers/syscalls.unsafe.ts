@@ -29,6 +29,7 @@ interface Calls {
   readonly unlinkat: Call;
   readonly fchownat: Call;
   readonly utimensat: Call;
+  readonly futimens: Call;
   readonly lsetxattr: Call;
   readonly lgetxattr: Call;
   readonly llistxattr: Call;
@@ -54,6 +55,7 @@ function calls(): Calls {
     unlinkat: bind('int unlinkat(int dirfd, const uint8_t *path, int flags)'),
     fchownat: bind('int fchownat(int dirfd, const uint8_t *path, uint owner, uint group, int flags)'),
     utimensat: bind('int utimensat(int dirfd, const uint8_t *path, const uint8_t *times, int flags)'),
+    futimens: bind('int futimens(int fd, const uint8_t *times)'),
     lsetxattr: bind('int lsetxattr(const uint8_t *path, const uint8_t *name, const uint8_t *value, size_t size, int flags)'),
     lgetxattr: bind('long lgetxattr(const uint8_t *path, const uint8_t *name, _Out_ uint8_t *value, size_t size)'),
     llistxattr: bind('long llistxattr(const uint8_t *path, _Out_ uint8_t *list, size_t size)'),
@@ -121,7 +123,8 @@ export const makeDirectory = (parent: number, name: string): void => check(calls
 
 /** `mode` holds the type, S_IFCHR and so on. Whiteouts are character devices 0:0 and need no privilege. */
 export function makeNode(parent: number, name: string, mode: number, major: number, minor: number): void {
-  const device = (BigInt(major & 0xfff) << 8n) | (BigInt(major >>> 12) << 32n) | BigInt(minor & 0xff) | (BigInt(minor >>> 8) << 12n);
+  // makedev(3): the middle bits are the major number's, the minor number's lie around them.
+  const device = (BigInt(major & 0xfff) << 8n) | (BigInt(major >>> 12) << 44n) | BigInt(minor & 0xff) | (BigInt(minor >>> 8) << 20n);
   check(calls().mknodat(parent, cString(name), mode, device), 'mknodat', name);
 }
 
@@ -144,7 +147,9 @@ export interface KernelTime {
 /** With no name, the times of the open file `parent`. Symbolic links are not followed. */
 export function changeTimes(parent: number, name: string | undefined, atime: KernelTime, mtime: KernelTime): void {
   const times = new BigInt64Array([atime.seconds, atime.nanoseconds, mtime.seconds, mtime.nanoseconds].map((part) => BigInt(part)));
-  check(calls().utimensat(parent, name === undefined ? null : cString(name), new Uint8Array(times.buffer), name === undefined ? 0 : AT_SYMLINK_NOFOLLOW), 'utimensat', name ?? '');
+  const bytes = new Uint8Array(times.buffer);
+  if (name === undefined) return check(calls().futimens(parent, bytes), 'futimens', pathBelow(parent, ''));
+  check(calls().utimensat(parent, cString(name), bytes, AT_SYMLINK_NOFOLLOW), 'utimensat', name);
 }
 
 /** A path that reaches `name` in the open directory `parent`, for calls without an *at form. */
