@@ -45,6 +45,12 @@ export function encodeExec(step: Extract<ChildStep, { call: 'execve' }>, e: Step
     e.place(next);
     return seen;
   });
+  // None is there; but was that seen, or was a directory on the way closed to this user? Any errno but ENOENT is reported as it is.
+  for (const { path, statx } of evidence) {
+    const next = e.newLabel();
+    e.record('statx', [AT_FDCWD, program.cstring(path), 0, STATX_BASIC, statx], { fail: next, errno: errnoNumber('ENOENT') });
+    e.place(next);
+  }
   e.record(REPORT, [errnoNumber('ENOENT')]);
   return evidence;
 }

@@ -24,6 +24,9 @@ export function execError(failure: ExecFailure): SyscallError {
   const { command, candidates, errno } = failure;
   const found = candidates.find((candidate) => candidate.mode !== 0);
   const base = { step: 'exec', syscall: 'execve', args: { candidates: candidates.map((candidate) => candidate.path) } };
+  if (found === undefined && errno === 'EACCES') {
+    return new SyscallError({ ...base, code: 'ERR_TSCBOX_COMMAND_NOT_EXECUTABLE', attempted: `execute ${JSON.stringify(command)}`, errno, path: command, reason: 'a directory on the way to it can not be entered by this user', hint: 'check the modes of the image, or run as another user: -u' });
+  }
   if (found === undefined) {
     const where = command === '' ? 'the command is an empty string' : command.includes('/') ? 'no such file in the container' : `not found in PATH of the container: ${candidates.map((candidate) => candidate.path.slice(0, -command.length - 1) || '/').join(':')}`;
     return new SyscallError({ ...base, code: 'ERR_TSCBOX_COMMAND_NOT_FOUND', attempted: `execute ${JSON.stringify(command)}`, errno: 'ENOENT', path: command, reason: where });

@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ReadStream } from 'node:tty';
 import { BoxError, compile } from '@tsc-box/model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -208,12 +208,14 @@ describe.skipIf(reason !== undefined)(title, () => {
       ['no execute permission', '/plain', (path) => writeFileSync(path, '#!/bin/sh\n', { mode: 0o644 }), 'ERR_TSCBOX_COMMAND_NOT_EXECUTABLE', /no execute permission/],
       ['a missing interpreter', '/script', (path) => writeFileSync(path, '#!/usr/bin/python3 -u\n', { mode: 0o755 }), 'ERR_TSCBOX_COMMAND_NOT_EXECUTABLE', /its interpreter "\/usr\/bin\/python3" does not exist/],
       ['an unknown format', '/junk', (path) => writeFileSync(path, 'junk\n', { mode: 0o755 }), 'ERR_TSCBOX_COMMAND_NOT_EXECUTABLE', /neither a program of this machine nor a script/],
+      ['a closed directory', '/closed/x', (path) => { mkdirSync(dirname(path), { mode: 0o700 }); writeFileSync(path, '', { mode: 0o755 }); }, 'ERR_TSCBOX_COMMAND_NOT_EXECUTABLE', /a directory on the way to it can not be entered/],
       ['an empty file', '/empty', (path) => writeFileSync(path, '', { mode: 0o755 }), 'ERR_TSCBOX_COMMAND_NOT_EXECUTABLE', /the file is empty/],
       ['another architecture', '/foreign', (path) => writeFileSync(path, Buffer.concat([Buffer.from('7f454c460201010000000000000000000200f300', 'hex'), Buffer.alloc(100)]), { mode: 0o755 }), 'ERR_TSCBOX_COMMAND_NOT_EXECUTABLE', /built for RISC-V/],
     ];
     it.each(cases)('%s', (_, command, make, code, text) => {
       make(join(root.path, command));
-      const failure = failureOf(() => start(system, makeSpec(root, [command])));
+      const user = { uid: 1000, gid: 1000 };
+      const failure = failureOf(() => start(system, makeSpec(root, [command], { process: { user } })));
       expect(failure.code).toBe(code);
       expect(failure.message).toMatch(text);
     });
