@@ -15,7 +15,7 @@ import { UnsupportedError, type OverlayRoot, type SpecMount } from '@tsc-box/mod
 import { ETC_NAMES, type EtcName } from './etc-files.ts';
 import { FRESH, isBelow, type HostMount } from './host-mounts.ts';
 import type { LayoutEntry, Owner } from './layout.ts';
-import { etcMounts, overlayAt, type PlannedRoot, type RootContext } from './root-plan.ts';
+import { attributesOf, etcMounts, overlayAt, type PlannedRoot, type RootContext } from './root-plan.ts';
 
 /** What the tree of the host asks for, before a container is known. */
 export interface HostShape {
@@ -31,7 +31,7 @@ export interface HostShape {
 export function planHostRoot(context: RootContext, shape: HostShape, skeletonPath: string | undefined): PlannedRoot {
   const layout: LayoutEntry[] = [];
   const overlays: OverlayRoot[] = shape.unions.map(({ at, lowerdir }, index) => {
-    const made = overlayAt(context, at, [index === 0 && skeletonPath !== undefined ? skeletonPath : lowerdir], index, lowerdir);
+    const made = overlayAt(context, at, [index === 0 && skeletonPath !== undefined ? skeletonPath : lowerdir], index, attributesOf(context, lowerdir));
     layout.push(...made.layout);
     return made.overlay;
   });

@@ -14,26 +14,27 @@ export type LayoutEntry =
 
 /** In order. Nothing may be there yet. Modes are exact, whatever the umask. */
 export function makeLayout(entries: readonly LayoutEntry[]): void {
+  const umask = process.umask();
   for (const entry of entries) {
     if (entry.kind === 'symlink') symlinkSync(entry.target, entry.path);
-    else if (entry.kind === 'directory') makeDirectory(entry.path, entry.mode, entry.owner);
-    else makeFile(entry.path, entry.mode, entry.data, entry.owner);
+    else if (entry.kind === 'directory') makeDirectory(entry.path, entry.mode, entry.owner, umask);
+    else makeFile(entry.path, entry.mode, entry.data, entry.owner, umask);
   }
 }
 
 /** ORDER: owner before mode, since a change of owner clears the set-id bits (chown(2)). */
-function makeDirectory(path: string, mode: number, owner: Owner | undefined): void {
+function makeDirectory(path: string, mode: number, owner: Owner | undefined, umask: number): void {
   mkdirSync(path, { mode: mode & 0o777 });
   if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
-  if (owner !== undefined || (mode & 0o7000) !== 0 || (mode & umask()) !== 0) chmodSync(path, mode);
+  if (owner !== undefined || (mode & 0o7000) !== 0 || (mode & umask) !== 0) chmodSync(path, mode);
 }
 
-function makeFile(path: string, mode: number, data: string | Buffer, owner: Owner | undefined): void {
+function makeFile(path: string, mode: number, data: string | Buffer, owner: Owner | undefined, umask: number): void {
   const fd = openSync(path, 'wx', mode & 0o777);
   try {
     if (data.length > 0) writeAll(fd, typeof data === 'string' ? Buffer.from(data) : data);
     if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
-    if (owner !== undefined || (mode & umask()) !== 0) fchmodSync(fd, mode);
+    if (owner !== undefined || (mode & umask) !== 0) fchmodSync(fd, mode);
   } finally {
     closeSync(fd);
   }
@@ -41,17 +42,4 @@ function makeFile(path: string, mode: number, data: string | Buffer, owner: Owne
 
 function writeAll(fd: number, data: Buffer): void {
   for (let done = 0; done < data.length; ) done += writeSync(fd, data, done);
-}
-
-let mask: number | undefined;
-
-/** Read once: reading it means setting it (umask(2)), and worker threads may not. Any mode is then set by hand. */
-function umask(): number {
-  if (mask !== undefined) return mask;
-  try {
-    mask = process.umask();
-  } catch {
-    mask = 0o777;
-  }
-  return mask;
 }

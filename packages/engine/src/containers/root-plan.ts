@@ -1,5 +1,5 @@
 /** What kinds of root there are, and those that need no thought: a directory, and the layers of an image. */
-import { lstatSync } from 'node:fs';
+import { lstatSync, type Stats } from 'node:fs';
 import type { OverlayRoot, RootPlan, SpecMount } from '@tsc-box/model';
 import { ETC_NAMES, type EtcFiles } from './etc-files.ts';
 import type { LayoutEntry, Owner } from './layout.ts';
@@ -32,21 +32,28 @@ export interface RootContext {
   readonly etc: EtcFiles | undefined;
 }
 
-/** `index`: number of the pair in the container's directory. `attributesOf`: the directory whose mode and owner the union's top gets. */
-export function overlayAt(context: RootContext, at: string, lowerdirs: readonly string[], index: number, attributesOf: string = lowerdirs[0] ?? '/'): { readonly overlay: OverlayRoot; readonly layout: readonly LayoutEntry[] } {
+export interface Attributes {
+  readonly mode: number;
+  /** Undefined: the launching process's own. */
+  readonly owner: Owner | undefined;
+}
+
+/** Of a directory of the host or of a layer, as the container is to see it. In a user namespace all is given to its root. */
+export function attributesOf(context: RootContext, path: string): Attributes {
+  const { mode, uid, gid } = lstatSync(path);
+  return { mode: mode & 0o7777, owner: context.userns ? context.owner : otherThanOurs({ uid, gid }) };
+}
+
+const otherThanOurs = ({ uid, gid }: Owner): Owner | undefined => (uid === process.geteuid?.() && gid === process.getegid?.() ? undefined : { uid, gid });
+
+/** `index`: number of the pair of directories. The top of a union has the attributes of its upper directory, so that gets those of the lower one. */
+export function overlayAt(context: RootContext, at: string, lowerdirs: readonly string[], index: number, top: Attributes): { readonly overlay: OverlayRoot; readonly layout: readonly LayoutEntry[] } {
   const suffix = index === 0 ? '' : String(index);
   const [upperdir, workdir] = [`${context.directory}/upper${suffix}`, `${context.directory}/work${suffix}`];
   return {
     overlay: { at, lowerdirs, upperdir, workdir },
-    layout: [upperDirectory(context, upperdir, attributesOf), { kind: 'directory', path: workdir, mode: 0o700, owner: context.owner }],
+    layout: [{ kind: 'directory', path: upperdir, ...top }, { kind: 'directory', path: workdir, mode: 0o700, owner: context.owner }],
   };
-}
-
-/** The top directory of a union has the attributes of its upper directory: those of the lower one are given to it. */
-function upperDirectory(context: RootContext, path: string, lower: string): LayoutEntry {
-  const { mode, uid, gid } = lstatSync(lower);
-  if (context.userns) return { kind: 'directory', path, mode: mode & 0o7777, owner: context.owner };
-  return { kind: 'directory', path, mode: mode & 0o7777, owner: uid === process.geteuid?.() && gid === process.getegid?.() ? undefined : { uid, gid } };
 }
 
 /** `--rootfs` and `--bundle`: the directory as it lies. Its own files are covered only where they are there already. */
@@ -73,38 +80,34 @@ const MOUNT_POINTS = ['dev', 'proc', 'sys'];
 /** An image's layers, top first, under an init layer: never part of a diff or a commit. */
 export function planLayersRoot(context: RootContext, layers: readonly string[]): PlannedRoot {
   const init = `${context.directory}/init`;
-  const { overlay, layout } = overlayAt(context, '/', [init, ...layers], 0);
-  const top = lstatSync(layers[0] ?? '/');
-  const owner = context.userns ? context.owner : ownerOf(top);
-  const entries: LayoutEntry[] = [{ kind: 'directory', path: init, mode: layers.length === 0 ? 0o755 : top.mode & 0o7777, owner }];
+  const top = layers[0] === undefined ? { mode: 0o755, owner: context.owner } : attributesOf(context, layers[0]);
+  const { overlay, layout } = overlayAt(context, '/', [init, ...layers], 0, top);
+  const entries: LayoutEntry[] = [{ kind: 'directory', path: init, ...top }];
   for (const name of MOUNT_POINTS) if (replaceable(layers, name)) entries.push({ kind: 'directory', path: `${init}/${name}`, mode: 0o755, owner: context.owner });
   if (replaceable(layers, 'etc')) entries.push(...initEtc(context, `${init}/etc`, layers));
-  const [upper, work] = layout;
-  const uppers: LayoutEntry[] = upper?.kind === 'directory' && work !== undefined ? [{ ...upper, mode: layers.length === 0 ? 0o755 : top.mode & 0o7777, owner }, work] : [];
-  return { root: { kind: 'overlay', mountpoint: context.mountpoint, overlays: [overlay] }, layout: [...entries, ...uppers], first: [], last: [], sources: {}, warnings: [] };
+  return { root: { kind: 'overlay', mountpoint: context.mountpoint, overlays: [overlay] }, layout: [...entries, ...layout], first: [], last: [], sources: {}, warnings: [] };
 }
 
-const ownerOf = ({ uid, gid }: Owner): Owner | undefined => (uid === process.geteuid?.() && gid === process.getegid?.() ? undefined : { uid, gid });
-
-/** The topmost layer that has the name decides what it is. A link or a file of the image stays. */
-function topmost(layers: readonly string[], name: string): ReturnType<typeof lstatSync> {
+/** The topmost layer that has the name decides what it is. */
+function topmost(layers: readonly string[], name: string): { readonly path: string; readonly stat: Stats } | undefined {
   for (const layer of layers) {
-    const stat = lstatSync(`${layer}/${name}`, { throwIfNoEntry: false });
-    if (stat !== undefined) return stat;
+    const path = `${layer}/${name}`;
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat !== undefined) return { path, stat };
   }
   return undefined;
 }
 
+/** A link or a file of the image stays; a whiteout (a character device) is nothing. */
 function replaceable(layers: readonly string[], name: string): boolean {
-  const stat = topmost(layers, name);
-  return stat === undefined || stat.isDirectory() || stat.isCharacterDevice();
+  const found = topmost(layers, name);
+  return found === undefined || found.stat.isDirectory() || found.stat.isCharacterDevice();
 }
 
-/** ORDER of a union: the init layer's directory gives /etc its attributes, so it gets those of the image's. */
+/** The init layer's directory gives /etc its attributes, so it gets those of the image's. */
 function initEtc(context: RootContext, path: string, layers: readonly string[]): LayoutEntry[] {
   const image = topmost(layers, 'etc');
-  const known = image?.isDirectory() === true ? image : undefined;
-  const owner = context.userns || known === undefined ? context.owner : ownerOf({ uid: Number(known.uid), gid: Number(known.gid) });
+  const attributes = image?.stat.isDirectory() === true ? attributesOf(context, image.path) : { mode: 0o755, owner: context.owner };
   const files = ETC_NAMES.map((name): LayoutEntry => ({ kind: 'file', path: `${path}/${name}`, mode: 0o644, data: context.etc?.[name] ?? '', owner: context.owner }));
-  return [{ kind: 'directory', path, mode: known === undefined ? 0o755 : Number(known.mode) & 0o7777, owner }, ...files, { kind: 'symlink', path: `${path}/mtab`, target: '/proc/mounts' }];
+  return [{ kind: 'directory', path, ...attributes }, ...files, { kind: 'symlink', path: `${path}/mtab`, target: '/proc/mounts' }];
 }
