@@ -1,0 +1,81 @@
+/**
+ * What a container could leave on this machine: mounts, cgroups, processes, files, and marks on the host's own files.
+ * A snapshot before, a look after; what is new and stays is a leak. Other programs may come and go meanwhile: only what
+ * is there in every look until the deadline counts.
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+const CGROUP_ROOT = '/sys/fs/cgroup';
+const CGROUP_DEPTH_MAX = 6;
+
+/** Parent of all containers' cgroups, kept for the next one. */
+const KEPT_CGROUP = /^\/sys\/fs\/cgroup(\/[^/]+)?\/tsc-box$/;
+
+export interface Watched {
+  /** In the environment of every process to look for. */
+  readonly mark: string;
+  /** Directories whose files are listed. */
+  readonly directories: readonly string[];
+}
+
+const MARKED = ['/dev/null', '/dev/zero', '/dev/tty', '/dev/ptmx', '/etc/passwd', '/etc/hosts', '/etc/resolv.conf', '/proc/sys/kernel/hostname'];
+
+function tryRead<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch {
+    return otherwise;
+  }
+}
+
+function listTree(directory: string, depthMax: number, all: boolean): readonly string[] {
+  if (depthMax < 0) return [];
+  return tryRead(() => readdirSync(directory, { withFileTypes: true }), []).flatMap((entry) => {
+    const path = join(directory, entry.name);
+    const below = entry.isDirectory() ? listTree(path, depthMax - 1, all) : [];
+    return entry.isDirectory() || all ? [path, ...below] : below;
+  });
+}
+
+const listMounts = (): readonly string[] => readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n').map((line) => `mount ${line}`);
+
+const listCgroups = (): readonly string[] => listTree(CGROUP_ROOT, CGROUP_DEPTH_MAX, false).filter((path) => !KEPT_CGROUP.test(path)).map((path) => `cgroup ${path}`);
+
+/** Pids of running processes that have the mark in their environment. */
+export function listProcesses(mark: string): readonly number[] {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number)
+    .filter((pid) => pid !== process.pid && tryRead(() => readFileSync(`/proc/${String(pid)}/environ`, 'latin1'), '').includes(mark));
+}
+
+/** The command line of a process, for reading. */
+const describeProcess = (pid: number): string => `process ${String(pid)} ${tryRead(() => readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8'), '').replaceAll('\0', ' ')}`;
+
+/** Owner and mode of files of the host that a careless runtime changes, and the names in its root. */
+function listMarks(): readonly string[] {
+  const files = MARKED.map((path) => {
+    const stat = tryRead(() => statSync(path), undefined);
+    return `host file ${path} ${stat === undefined ? 'absent' : `${String(stat.uid)}:${String(stat.gid)} ${stat.mode.toString(8)}`}`;
+  });
+  return [...files, ...readdirSync('/').map((name) => `host file /${name}`)];
+}
+
+export type Snapshot = ReadonlySet<string>;
+
+export function takeSnapshot({ mark, directories }: Watched): Snapshot {
+  const files = directories.flatMap((directory) => listTree(directory, 64, true)).map((path) => `file ${path}`);
+  return new Set([...listMounts(), ...listCgroups(), ...listProcesses(mark).map(describeProcess), ...files, ...listMarks()]);
+}
+
+/** What is there beyond `before` in every look until the deadline. Empty as soon as nothing is. */
+export async function findLeaks(before: Snapshot, watched: Watched, deadlineMs = 5_000): Promise<readonly string[]> {
+  const end = Date.now() + deadlineMs;
+  let staying: readonly string[] | undefined;
+  for (;;) {
+    const now = takeSnapshot(watched);
+    const fresh = [...now].filter((item) => !before.has(item));
+    staying = staying?.filter((item) => now.has(item)) ?? fresh;
+    if (staying.length === 0 || Date.now() > end) return staying;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
