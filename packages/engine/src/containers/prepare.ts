@@ -75,18 +75,19 @@ function mergeMounts(planned: PlannedRoot, spec: Spec): Spec['mounts'] & object 
 }
 
 async function configure(preparation: Preparation, request: RunRequest, source: RootSource, id: string): Promise<Configured> {
-  if (source.kind === 'bundle') return configureBundle(request, source.path, id);
+  if (source.kind === 'bundle') return configureBundle(request, source.path, id, preparation.system.facts());
   const image = source.kind === 'layers' ? await openLayers(preparation, request, source.label) : { config: undefined, lowerdirs: source.kind === 'host' ? ['/'] : [source.path] };
   const context = optionContext(preparation.system, request, id, source.kind, image.lowerdirs);
   const result = specFromOptions(request.options, request.command, image.config, context);
-  if (result.init) throw new UnsupportedError({ attempted: 'run with --init', detail: 'this version has no init of its own yet', hint: 'leave out --init, or run one of the image: --entrypoint tini' });
   return { ...result, layers: image.lowerdirs, directory: source.kind === 'rootfs' ? source.path : '' };
 }
 
-function configureBundle(request: RunRequest, path: string, id: string): Configured {
-  const { spec, rootfs, warnings, sources } = readBundle(path, request);
+function configureBundle(request: RunRequest, path: string, id: string, facts: Facts): Configured {
+  const bundle = readBundle(path, request);
+  const { rootfs, warnings, sources } = bundle;
+  const spec = withDefaultMappings(bundle.spec, facts);
   const linux = { ...spec.linux, cgroupsPath: spec.linux?.cgroupsPath ?? `/tsc-box/${id}` };
-  return { spec: { ...spec, linux }, warnings, sources, labels: {}, createDirectories: [], createCwd: false, layers: [], directory: rootfs };
+  return { spec: { ...spec, linux }, warnings, sources, labels: {}, createDirectories: [], init: false, createCwd: false, layers: [], directory: rootfs };
 }
 
 async function openLayers({ system, directories }: Preparation, request: RunRequest, text: string): Promise<{ readonly config: ImageConfig | undefined; readonly lowerdirs: readonly string[] }> {

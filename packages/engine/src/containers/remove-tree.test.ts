@@ -21,6 +21,8 @@ it('removes directories without permissions, such as the work directory of overl
   mkdirSync(join(tree, 'work/work/x'), { recursive: true });
   writeFileSync(join(tree, 'work/work/file'), '');
   chmodSync(join(tree, 'work/work'), 0);
+  mkdirSync(join(tree, 'closed/below/empty'), { recursive: true });
+  for (const path of ['closed/below', 'closed']) chmodSync(join(tree, path), 0o555);
   removeTree(tree);
   expect(existsSync(tree)).toBe(false);
 });

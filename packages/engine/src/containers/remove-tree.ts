@@ -18,25 +18,26 @@ export function removeTree(path: string): void {
     renameSync(bytes(directory), bytes(short));
     return short;
   };
-  removeDirectory(top, shorten);
+  removeDirectory(top, undefined, shorten);
 }
 
-function removeDirectory(directory: string, shorten: (directory: string) => string): void {
+/** `parent`: a directory that may be opened for it; above the top nothing is changed. */
+function removeDirectory(directory: string, parent: string | undefined, shorten: (directory: string) => string): void {
   const place = directory.length > LONG_PATH ? shorten(directory) : directory;
+  emptyDirectory(place, shorten);
+  // Long paths below were moved into the top while it was being emptied.
+  while (!withOpened(parent, place, () => attempt(() => rmdirSync(bytes(place))))) {
+    if (parent !== undefined || listOf(place).some(({ name }) => !name.startsWith('.long-'))) throw failure(place, 'ENOTEMPTY');
+    emptyDirectory(place, shorten);
+  }
+}
+
+function emptyDirectory(place: string, shorten: (directory: string) => string): void {
   for (const entry of listOf(place)) {
     const child = `${place}/${entry.name}`;
-    if (entry.isDirectory()) removeDirectory(child, shorten);
-    else remove(child, place);
+    if (entry.isDirectory()) removeDirectory(child, place, shorten);
+    else withOpened(place, child, () => attempt(() => unlinkSync(bytes(child))));
   }
-  if (!attempt(() => rmdirSync(bytes(place)))) removeLeftovers(place, shorten);
-}
-
-/** Long paths were moved into the top while it was being emptied. */
-function removeLeftovers(place: string, shorten: (directory: string) => string): void {
-  const left = listOf(place);
-  if (left.length === 0 || !left.every(({ name }) => name.startsWith('.long-'))) throw failure(place, 'ENOTEMPTY');
-  for (const { name } of left) removeDirectory(`${place}/${name}`, shorten);
-  if (!attempt(() => rmdirSync(bytes(place)))) removeLeftovers(place, shorten);
 }
 
 const isAscii = (text: string): boolean => !/[^\0-\x7f]/.test(text);
@@ -46,35 +47,29 @@ function bytes(byteString: string): string | Buffer {
 }
 
 function listOf(directory: string): { readonly name: string; isDirectory(): boolean }[] {
-  const list = () => readdirSync(bytes(directory), { encoding: 'latin1', withFileTypes: true });
-  try {
-    return list();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    return retryOpened(directory, error, list);
-  }
+  return withOpened(directory, directory, () => {
+    try {
+      return readdirSync(bytes(directory), { encoding: 'latin1', withFileTypes: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
+  });
 }
 
-function remove(path: string, parent: string): void {
-  const unlink = (): void => {
-    attempt(() => unlinkSync(bytes(path)));
-  };
+/** Does something in a directory; when that lacks permissions and is ours, it is opened and all is tried again, once. */
+function withOpened<T>(directory: string | undefined, object: string, action: () => T): T {
   try {
-    unlink();
-  } catch (error) {
-    retryOpened(parent, error, unlink);
-  }
-}
-
-/** A directory of our own that lacks permissions is opened, once. */
-function retryOpened<T>(directory: string, error: unknown, action: () => T): T {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code !== 'EACCES') throw failure(directory, code, error);
-  try {
-    chmodSync(bytes(directory), 0o700);
     return action();
-  } catch (again) {
-    throw failure(directory, (again as NodeJS.ErrnoException).code, again);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EACCES' || directory === undefined) throw failure(object, code, error);
+    try {
+      chmodSync(bytes(directory), 0o700);
+      return action();
+    } catch (again) {
+      throw failure(object, (again as NodeJS.ErrnoException).code, again);
+    }
   }
 }
 

@@ -8,6 +8,7 @@ import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, r
 import { BoxError, type System } from '@tsc-box/model';
 import type { Directories } from './directories.ts';
 import { randomName } from './names.ts';
+import { removeMapped } from './remove-mapped.ts';
 import { removeTree } from './remove-tree.ts';
 import type { ContainerState, CreatedRecord, ExitedRecord, StartedRecord } from './types.ts';
 
@@ -34,7 +35,7 @@ export interface Store {
 /** Milliseconds. What has no record, and is older than this, is not being made any more. */
 const MAKING_MS_MAX = 60_000;
 
-export function openStore(directories: Directories, system: Pick<System, 'isAlive'>): Store {
+export function openStore(directories: Directories, system: System): Store {
   const directoryOf = (id: string): string => `${directories.containers}/${id}`;
   const read = (id: string): ContainerState | undefined => readState(directoryOf(id), system);
   return {
@@ -53,9 +54,9 @@ export function openStore(directories: Directories, system: Pick<System, 'isAliv
       unlinkQuietly(`${directoryOf(id)}/created.json`);
       releaseName(directories, id, name);
       files.forEach(unlinkQuietly);
-      removeTree(directoryOf(id));
+      removeWhole(system, directoryOf(id));
     },
-    removeRemains: () => removeRemains(directories, directoryOf),
+    removeRemains: () => removeRemains(directories, system, directoryOf),
   };
 }
 
@@ -158,12 +159,23 @@ function releaseName(directories: Directories, id: string, name: string): void {
 }
 
 /** What a crash left: directories without a record, and files in the run directory without a container. */
-function removeRemains(directories: Directories, directoryOf: (id: string) => string): void {
-  for (const id of namesIn(directories.containers)) if (readRecord(directoryOf(id), 'created') === undefined && isOld(directoryOf(id))) removeTree(directoryOf(id));
+function removeRemains(directories: Directories, system: System, directoryOf: (id: string) => string): void {
+  for (const id of namesIn(directories.containers)) if (readRecord(directoryOf(id), 'created') === undefined && isOld(directoryOf(id))) removeWhole(system, directoryOf(id));
   for (const file of namesIn(directories.runRoot)) {
     const [id = ''] = file.split('.');
     const path = `${directories.runRoot}/${file}`;
     if (/^[0-9a-f]{64}$/.test(id) && id !== file && !exists(directoryOf(id)) && isOld(path)) unlinkQuietly(path);
+  }
+}
+
+/** An ordinary user's container may have files of other ids. */
+function removeWhole(system: System, path: string): void {
+  try {
+    removeTree(path);
+  } catch (error) {
+    if (!(error instanceof BoxError) || (error.errno !== 'EACCES' && error.errno !== 'EPERM') || !removeMapped(system, path)) throw error;
+    // What `rm` could not remove is said here.
+    removeTree(path);
   }
 }
 
