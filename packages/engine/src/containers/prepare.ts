@@ -1,5 +1,5 @@
 /** From a request to a launch plan. Nothing is made here, but for the layers of an image. */
-import { compile, specFromOptions, UnsupportedError, type Facts, type ImageConfig, type LaunchPlan, type OptionContext, type Spec, type SpecResult, type System } from '@tsc-box/model';
+import { compile, specFromOptions, withDefaultMappings, type Facts, type ImageConfig, type LaunchPlan, type OptionContext, type Spec, type SpecResult, type System } from '@tsc-box/model';
 import type { Directories } from './directories.ts';
 import { planEtcFiles } from './etc-files.ts';
 import { readHostMounts, type HostMount } from './host-mounts.ts';
@@ -40,7 +40,7 @@ export interface HostMemory {
 
 export const newMemory = (): HostMemory => ({ mounts: [], readAt: -Infinity, shapes: new Map() });
 
-interface Configured extends Pick<SpecResult, 'spec' | 'warnings' | 'labels' | 'sources' | 'createDirectories' | 'createCwd'> {
+interface Configured extends Pick<SpecResult, 'spec' | 'warnings' | 'labels' | 'sources' | 'createDirectories' | 'createCwd' | 'init'> {
   readonly stopSignal?: number;
   /** Top first, of an image. */
   readonly layers: readonly string[];
@@ -56,7 +56,7 @@ export async function prepare(preparation: Preparation, request: RunRequest, id:
   const planned = planRoot(preparation, request, source, configured, { userns, owner, id });
   const spec: Spec = { ...configured.spec, mounts: mergeMounts(planned, configured.spec) };
   const plan = compile(spec, facts, {
-    id, root: planned.root, createCwd: configured.createCwd, sources: { ...configured.sources, ...planned.sources },
+    id, root: planned.root, createCwd: configured.createCwd, init: configured.init, sources: { ...configured.sources, ...planned.sources },
     ...(request.options.noPivot === undefined ? {} : { noPivot: request.options.noPivot }),
     ...(request.dieWithParent === undefined ? {} : { dieWithParent: request.dieWithParent }),
   });

@@ -4,6 +4,7 @@
  */
 import { assert, SYSTEM_SLOTS, type ChildStep, type Fd } from '@tsc-box/model';
 import { createProgram, type Arg, type Label, type Program, type Ref } from '../launcher/program.ts';
+import { addInit } from '../launcher/reaper.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, flagsValue, flagValue, type Architecture } from './constants.ts';
 import { PLAIN_CALLS, words, type Encoder, type PlainCall } from './encode-calls.ts';
 import { errnoNumber } from './errno.ts';
@@ -18,6 +19,10 @@ export interface EncodeInput {
   /** cgroup v1: cgroup.procs of each hierarchy. */
   readonly cgroups: readonly number[];
   readonly seccomp: Uint8Array | undefined;
+  /** The file that a `clone` step's parent becomes. */
+  readonly reaper?: { readonly fd: number; readonly pidOffset: number };
+  /** The standard streams are the terminal. */
+  readonly terminal?: boolean;
 }
 
 /** A `clone3` step: the process that the plan ends in is not the one that began it. */
@@ -100,7 +105,14 @@ export function encodePlan(child: readonly ChildStep[], input: EncodeInput): Enc
     place: (label) => program.place(label),
   };
 
-  for (const [index, step] of child.entries()) {
+  const encodeFrom = (first: number): void => {
+    for (let index = first; index < child.length; index += 1) {
+      const step = child[index];
+      if (step === undefined || encodeAt(index, step)) return;
+    }
+  };
+  /** True when the rest was encoded too. */
+  const encodeAt = (index: number, step: ChildStep): boolean => {
     current = step;
     if (labels.has(step.id) || isTarget(child, step.id)) program.place(labelOf(step.id));
     const following = program.label();
@@ -110,11 +122,24 @@ export function encodePlan(child: readonly ChildStep[], input: EncodeInput): Enc
       ...(step.onError.action === 'fail' ? {} : { fail: step.onError.action === 'jump' ? labelOf(step.onError.to) : following }),
       ...(step.onError.action !== 'fail' && step.onError.errno !== undefined ? { errno: errnoNumber(step.onError.errno) } : {}),
     };
+    if (step.call === 'clone') {
+      assert(input.reaper !== undefined, 'a plan with a reaper has its file');
+      addInit(
+        { program, record: e.record }, { architecture: input.architecture, file: input.reaper.fd, pidOffset: input.reaper.pidOffset, terminal: input.terminal === true },
+        () => {
+          encodeFrom(index + 1);
+          current = step;
+        },
+      );
+      return true;
+    }
     if (step.call === 'execve') exec.push(...encodeExec(step, e));
     else if (step.call === 'clone3') nested = encodeNestedClone(step, e, options);
     else encodeStep(step, e, options, input);
     if (index + 1 < child.length) program.place(following);
-  }
+    return false;
+  };
+  encodeFrom(0);
   return { program, steps, exec, nested };
 }
 
@@ -130,7 +155,7 @@ function isTarget(child: readonly ChildStep[], id: string): boolean {
   return set.has(id);
 }
 
-type OtherStep = Exclude<ChildStep, { call: 'execve' | 'clone3' }>;
+type OtherStep = Exclude<ChildStep, { call: 'execve' | 'clone3' | 'clone' }>;
 
 function encodeStep(step: OtherStep, e: StepEncoder, options: RecordOptions, input: EncodeInput): void {
   switch (step.call) {

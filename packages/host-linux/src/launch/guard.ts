@@ -51,12 +51,12 @@ export function startGuard(command: readonly string[], env: readonly string[]): 
   call('execve', [program.cstring(command[0] ?? ''), program.pointers(command.map((arg) => program.cstring(arg))), program.pointers(env.map((entry) => program.cstring(entry)))]);
   program.place(end);
   program.record({ nr: EXIT_GROUP[architecture], args: [0] });
-  const [report, pidfdAt, alive] = [program.bytes(new Uint8Array(16), 8), program.bytes(new Uint8Array(8), 8), program.bytes(Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8)];
+  const [pidfdAt, alive] = [program.bytes(new Uint8Array(8), 8), program.bytes(Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8)];
   const memory = mapProgramMemory(program.finish().size);
   program.write(memory.address, memory.bytes);
   runLauncher({
     cloneArgs: { flags: CLONE_VM + CLONE_CHILD_CLEARTID, pidfd: program.addressOf(memory.address, pidfdAt), childTid: program.addressOf(memory.address, alive), exitSignal: 0, cgroup: undefined },
-    entry: program.entryAddress(memory.address), report: program.addressOf(memory.address, report),
+    entry: program.entryAddress(memory.address), report: program.addressOf(memory.address, program.report),
   });
   const pidfd = memory.bytes.readInt32LE(program.offsetOf(pidfdAt));
   closeSync(read);

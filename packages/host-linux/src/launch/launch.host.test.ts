@@ -141,6 +141,15 @@ describe.skipIf(reason !== undefined)(title, () => {
     expect(status.code).toBe(137);
   });
 
+  it('runs a reaper as process 1 with init: it passes signals on, and ends as the command does', async () => {
+    expect((await run(system, makeSpec(root, ['sh', '-c', 'echo $$; cat /proc/1/comm; exit 7']), { init: true }))).toEqual({ status: { code: 7 }, stdout: '2\ntsc-box-init\n', stderr: '' });
+    const launched = start(system, makeSpec(root, ['sleep', '60']), { init: true });
+    launched.kill(15);
+    expect(await launched.wait()).toEqual({ code: 143 });
+    launched.cleanup();
+    expect(failureOf(() => start(system, makeSpec(root, ['nope']), { init: true })).code).toBe('ERR_TSCBOX_COMMAND_NOT_FOUND');
+  });
+
   it('joins the namespaces of a running container by path', async () => {
     const first = start(system, makeSpec(root, ['sleep', '60']));
     const ns = (name: string): string => `/proc/${first.pid}/ns/${name}`;

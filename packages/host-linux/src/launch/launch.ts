@@ -4,6 +4,7 @@ import { assert, explainClone, SYSTEM_SLOTS, SyscallError, type ExitStatus, type
 import { createCgroup, type CgroupHandle } from '../cgroup/manage.ts';
 import { makePipe, makeSocketPair, receiveDescriptor, resizeTerminal, writeByte } from '../ffi/descriptors.unsafe.ts';
 import { openPidfd, reapNow, signalPidfd, waitWhileEqual, type Reaped } from '../ffi/process.unsafe.ts';
+import { openReaperFile, type ReaperFile } from '../launcher/reaper-file.unsafe.ts';
 import { mapProgramMemory, runLauncher, type CloneArgs, type ProgramMemory } from '../launcher/run.unsafe.ts';
 import { seccompProgram } from '../seccomp/compile.ts';
 import { listenForChildren, waitForChild } from './children.ts';
@@ -29,6 +30,7 @@ interface Prepared {
   readonly release: number | undefined;
   /** Where the terminal's master side arrives. */
   readonly console: number | undefined;
+  readonly reaper: ReaperFile | undefined;
 }
 
 /** @throws SyscallError, UnsupportedError of the step that failed. */
@@ -73,7 +75,9 @@ function prepare({ plan, stdio }: LaunchRequest, facts: Facts, child: Undo, fail
     slots.set(SYSTEM_SLOTS.consoleSocket, theirs);
     console = ours;
   }
-  return { slots, cgroup, stdio: opened, release, console };
+  const reaper = plan.child.some((step) => step.call === 'clone') ? openReaperFile(facts.architecture) : undefined;
+  if (reaper !== undefined) child.add(() => closeSync(reaper.fd));
+  return { slots, cgroup, stdio: opened, release, console, reaper };
 }
 
 function prepareCgroup(step: Extract<PrepareStep, { call: 'cgroup' }>, facts: Facts, child: Undo, failure: Undo): CgroupHandle {
@@ -118,9 +122,9 @@ function start(request: LaunchRequest, facts: Facts, prepared: Prepared): Starte
   const { plan } = request;
   const seccomp = plan.seccomp !== undefined && plan.child.some((step) => step.call === 'seccomp')
     ? seccompProgram(plan.seccomp, facts, request.cacheDir ?? '') : undefined;
-  const encoded = encodePlan(plan.child, { architecture: facts.architecture, slots: prepared.slots, cgroups: prepared.cgroup?.procsFds ?? [], seccomp });
+  const encoded = encodePlan(plan.child, { architecture: facts.architecture, slots: prepared.slots, cgroups: prepared.cgroup?.procsFds ?? [], seccomp, terminal: plan.terminal, ...(prepared.reaper === undefined ? {} : { reaper: prepared.reaper }) });
   const { program } = encoded;
-  const report = program.bytes(new Uint8Array(16), 8);
+  const { report } = program;
   const pidfdAt = program.bytes(new Uint8Array(8), 8);
   const alive = program.bytes(Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8);
   const layout = program.finish();

@@ -98,6 +98,7 @@ const ROWS: Readonly<Partial<Record<ChildStep['call'], readonly Row[]>>> = {
     { errno: 'EINVAL', cause: says('this kernel lacks that kind of namespace') },
   ],
   clone3: [{ errno: 'ENOMEM', cause: says('the pid namespace has no init any more: its first process has ended') }, { errno: 'EAGAIN', cause: says('a limit on processes is reached (ulimit -u, pids.max)') }],
+  clone: [{ errno: 'EAGAIN', cause: says('a limit on processes is reached: --init needs one more (ulimit -u, pids.max)') }],
   sethostname: [{ errno: 'EINVAL', cause: says('a host name has at most 64 bytes') }, { errno: 'EPERM', cause: says('the host name belongs to a namespace that the container shares', 'leave out --hostname or --uts host') }],
   setgroups: [{ errno: 'EPERM', cause: says('supplementary groups can not be set in this user namespace (user_namespaces(7), /proc/PID/setgroups)') }],
   setresgid: [{ errno: 'EINVAL', cause: says('this gid is not mapped in the user namespace') }],

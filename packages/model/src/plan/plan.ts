@@ -57,6 +57,8 @@ export interface CallArgs {
   readonly socket: { readonly domain: 'AF_INET'; readonly type: 'SOCK_DGRAM' };
   readonly sendmsg: { readonly fd: Fd; readonly passFd: Fd };
   readonly clone3: { readonly flags: readonly string[] };
+  /** Starts the command as a child: the steps after this one are the child's. This process then reaps and passes signals on (`--init`). */
+  readonly clone: { readonly flags: readonly string[]; readonly parent: 'reaper' };
   readonly sched_setscheduler: { readonly policy: string; readonly priority: number };
   readonly setpriority: { readonly nice: number };
   readonly ioprio_set: { readonly class: string; readonly priority: number };

@@ -11,6 +11,8 @@ export interface CompileOptions {
   readonly createCwd?: boolean;
   /** Switch root by MS_MOVE and chroot, never pivot_root. */
   readonly noPivot?: boolean;
+  /** Process 1 is a reaper that starts the command as its child. */
+  readonly init?: boolean;
   /** What each bind mount's source is on the host: the compiler does no I/O. Absent sources count as directories. */
   readonly sources?: Readonly<Record<string, 'file' | 'directory'>>;
   /** Kill the process when the thread that launched it dies (prctl(2), PR_SET_PDEATHSIG). */
