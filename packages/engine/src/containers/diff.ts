@@ -18,7 +18,15 @@ export function diffContainer(system: System, state: ContainerState): Change[] {
 
 function diffOverlay(system: System, { at, upperdir, lowerdirs }: OverlayRoot): Change[] {
   const prefix = at === '/' ? '' : at;
-  return system.diffLayers(upperdir, lowerdirs).map(({ kind, path }) => ({ kind, path: `${prefix}${path}` }));
+  try {
+    return system.diffLayers(upperdir, lowerdirs).map(({ kind, path }) => ({ kind, path: `${prefix}${path}` }));
+  } catch (error) {
+    if (!(error instanceof BoxError) || error.errno !== 'EACCES' || system.facts().privileged) throw error;
+    throw new BoxError({
+      code: 'ERR_TSCBOX_STATE', attempted: 'read what the container changed', errno: error.errno, path: error.path, detail: `uid ${system.facts().uid} may not read ${error.path === undefined ? 'a directory' : `"${error.path}"`}`,
+      reason: 'the container closed it, or gave it to another of its users', cause: error,
+    });
+  }
 }
 
 /** A change in a directory changes it, and those above it: `/home/a` → `/home`, `/home/a`. The root is never listed. */

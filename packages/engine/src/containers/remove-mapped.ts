@@ -22,6 +22,8 @@ export function removeMapped(system: System, path: string): boolean {
 function specOf(path: string, system: System): Spec {
   return {
     ociVersion: '1.2.0', root: { path: '/' },
+    // Every plan makes the usual device nodes: not in the machine's own /dev.
+    mounts: [{ destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755'] }],
     process: {
       user: { uid: 0, gid: 0 }, cwd: '/', args: ['rm', '-rf', '--', path], env: ['PATH=/usr/bin:/bin'],
       capabilities: { bounding: CAPABILITIES, permitted: CAPABILITIES, effective: CAPABILITIES }, noNewPrivileges: true,

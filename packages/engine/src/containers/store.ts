@@ -34,6 +34,7 @@ export interface Store {
 
 /** Milliseconds. What has no record, and is older than this, is not being made any more. */
 const MAKING_MS_MAX = 60_000;
+const SKELETON_MS_MAX = 24 * 60 * 60_000;
 
 export function openStore(directories: Directories, system: System): Store {
   const directoryOf = (id: string): string => `${directories.containers}/${id}`;
@@ -158,7 +159,7 @@ function releaseName(directories: Directories, id: string, name: string): void {
   if (ownerOf(path) === id) unlinkQuietly(path);
 }
 
-/** What a crash left: directories without a record, and files in the run directory without a container. */
+/** What a crash left: directories without a record, files in the run directory without a container; and skeletons that nobody uses. */
 function removeRemains(directories: Directories, system: System, directoryOf: (id: string) => string): void {
   for (const id of namesIn(directories.containers)) if (readRecord(directoryOf(id), 'created') === undefined && isOld(directoryOf(id))) removeWhole(system, directoryOf(id));
   for (const file of namesIn(directories.runRoot)) {
@@ -166,6 +167,18 @@ function removeRemains(directories: Directories, system: System, directoryOf: (i
     const path = `${directories.runRoot}/${file}`;
     if (/^[0-9a-f]{64}$/.test(id) && id !== file && !exists(directoryOf(id)) && isOld(path)) unlinkQuietly(path);
   }
+  for (const name of namesIn(directories.skeletons)) {
+    const path = `${directories.skeletons}/${name}`;
+    // One that is half made has a suffix. A whole one may be mounted at any moment, so it must have been left alone for long.
+    if (name.includes('.') ? isOld(path) : isOld(path, SKELETON_MS_MAX) && !isUsed(path, directories, directoryOf)) removeWhole(system, path);
+  }
+}
+
+function isUsed(skeleton: string, directories: Directories, directoryOf: (id: string) => string): boolean {
+  return namesIn(directories.containers).some((id) => {
+    const root = readRecord(directoryOf(id), 'created')?.root;
+    return root?.kind === 'overlay' && root.overlays[0]?.lowerdirs.includes(skeleton) === true;
+  });
 }
 
 /** An ordinary user's container may have files of other ids. */
@@ -179,9 +192,9 @@ function removeWhole(system: System, path: string): void {
   }
 }
 
-function isOld(path: string): boolean {
+function isOld(path: string, ageMs: number = MAKING_MS_MAX): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false });
-  return stat !== undefined && Date.now() - stat.ctimeMs > MAKING_MS_MAX;
+  return stat !== undefined && Date.now() - stat.ctimeMs > ageMs;
 }
 
 let currentBoot: string | undefined;
