@@ -1,0 +1,112 @@
+/** Copies between the user's streams and the container's: its terminal, or the pipes it got in place of ours. */
+import { write } from 'node:fs';
+import { Socket } from 'node:net';
+import { ReadStream } from 'node:tty';
+import type { Readable } from 'node:stream';
+import type { LaunchedProcess } from '@tsc-box/model';
+
+export interface UserStreams {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+export interface Attachment {
+  /** Resolves when all output has been copied, or after `limit` milliseconds: something outside the container may hold its streams. */
+  drained(limit: number): Promise<void>;
+  close(): void;
+}
+
+/** `interactive`: what the user types goes to the container's terminal. */
+export function attach(child: LaunchedProcess, interactive: boolean, user: UserStreams = process): Attachment {
+  const sources: Readable[] = [];
+  const closers: (() => void)[] = [];
+  const copies: Promise<void>[] = [];
+  const copyOut = (source: Readable, to: NodeJS.WriteStream): void => {
+    sources.push(source);
+    copies.push(copy(source, to));
+  };
+  if (child.terminal !== undefined) {
+    copyOut(new ReadStream(child.terminal), user.stdout);
+    if (interactive) closers.push(typeInto(user.stdin, child.terminal));
+  }
+  if (child.stdout !== undefined) copyOut(new Socket({ fd: child.stdout, readable: true, writable: false }), user.stdout);
+  if (child.stderr !== undefined) copyOut(new Socket({ fd: child.stderr, readable: true, writable: false }), user.stderr);
+  if (child.stdin !== undefined) closers.push(feed(user.stdin, child.stdin));
+  return {
+    async drained(limit) {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, limit)));
+      await Promise.race([Promise.all(copies), late]);
+      clearTimeout(timer);
+    },
+    close() {
+      for (const source of sources) source.destroy();
+      for (const end of closers) end();
+    },
+  };
+}
+
+/**
+ * Resolves at the end of the output. Reading a terminal whose other side is closed gives EIO (pty(7)): that is its end.
+ * When nobody reads what we write (EPIPE), our end is closed too: the container meets a closed pipe, or the hangup of its terminal.
+ */
+function copy(source: Readable, to: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    const gone = (): void => void source.destroy();
+    to.on('error', gone);
+    source.on('error', () => undefined);
+    source.once('close', () => {
+      to.off('error', gone);
+      to.on('error', () => undefined);
+      resolve();
+    });
+    source.once('end', () => source.destroy());
+    source.pipe(to, { end: false });
+  });
+}
+
+/** Copies to a pipe, and closes it at the end of the input. A command that reads no more is no error. */
+function feed(stdin: NodeJS.ReadStream, fd: number): () => void {
+  const pipe = new Socket({ fd, readable: false, writable: true });
+  pipe.on('error', () => stdin.pause());
+  stdin.on('error', () => pipe.end());
+  stdin.pipe(pipe);
+  return () => {
+    stdin.unpipe(pipe);
+    stdin.destroy();
+    pipe.destroy();
+  };
+}
+
+/**
+ * Copies what is typed to the terminal's master side, one write at a time, in Node's thread pool: the kernel makes the writer wait while the
+ * container's input queue is full, and output must go on being read meanwhile.
+ */
+function typeInto(stdin: NodeJS.ReadStream, master: number): () => void {
+  let closed = false;
+  const put = (bytes: Buffer): void => {
+    write(master, bytes, (error, written) => {
+      if (closed) return;
+      const rest = bytes.subarray(error === null ? written : 0);
+      if (error?.code === 'EAGAIN') setTimeout(put, RETRY, rest);
+      else if (error !== null) stdin.pause();
+      else if (rest.length > 0) put(rest);
+      else stdin.resume();
+    });
+  };
+  const typed = (bytes: Buffer): void => {
+    stdin.pause();
+    put(bytes);
+  };
+  stdin.on('data', typed);
+  stdin.on('error', () => undefined);
+  return () => {
+    closed = true;
+    stdin.off('data', typed);
+    stdin.destroy();
+  };
+}
+
+/** Milliseconds before another attempt on a full queue, where the descriptor does not wait by itself. */
+const RETRY = 5;

@@ -1,0 +1,26 @@
+/** The program `tsc-box`. */
+import { exitCodeForError } from '@tsc-box/model';
+import { dispatch, openSystem, type Outside } from './dispatch.ts';
+import { renderError } from './report/errors.ts';
+import { plain, styleFor } from './report/style.ts';
+import { writeAll } from './report/write.ts';
+
+const outside: Outside = {
+  env: process.env,
+  cwd: () => process.cwd(),
+  write: (text) => writeAll(1, text),
+  writeError: (text) => writeAll(2, text),
+  style: (fd) => styleFor(fd, process.env),
+  async openEngine(systemName, root) {
+    const system = await openSystem(systemName);
+    return (await import('@tsc-box/engine')).openEngine({ system, ...(root === undefined ? {} : { root }) });
+  },
+};
+
+// An error that nobody caught is a bug; `exit` handlers still end the container and set the terminal back.
+process.on('uncaughtException', (error) => {
+  writeAll(2, renderError(error, 'text', plain));
+  process.exit(exitCodeForError(error));
+});
+
+void dispatch(process.argv.slice(2), outside).then((code) => process.exit(code));
