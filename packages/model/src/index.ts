@@ -22,6 +22,7 @@ export { chooseCommand, chooseUser, DEFAULT_PATH } from './options/process.ts';
 export { cleanPath, resolvePath } from './options/paths.ts';
 export * from './cgroup/index.ts';
 export * from './layers/index.ts';
+export * from './image/index.ts';
 export type * from './plan/facts.ts';
 export type * from './plan/root.ts';
 export * from './plan/plan.ts';
