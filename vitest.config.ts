@@ -11,6 +11,6 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    server: { deps: { external: [/koffi/], inline: [/@tsc-box\//] } },
+    server: { deps: { external: [/\/node_modules\/koffi\//], inline: [/@tsc-box\//] } },
   },
 });

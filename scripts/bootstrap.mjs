@@ -3,14 +3,15 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build, environmentFor, findMachineNode, findPinnedNode, install, installed, link, run } from './stages.mjs';
+import { build, environmentFor, findMachineNode, findPinnedNode, install, installed, link, root, run } from './stages.mjs';
 import { Totals } from './totals.mjs';
 
 /** vitest on one Node. Its JSON report is read by file, so that the usual report is still printed. */
 function testOn(node, title, totals) {
   const directory = mkdtempSync(join(tmpdir(), 'tsc-box-test-'));
   const report = join(directory, 'report.json');
-  const args = [installed('vitest', 'vitest.mjs'), 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const preload = join(root, 'scripts', 'vitest-on-node-20.cjs');
+  const args = ['--require', preload, installed('vitest', 'vitest.mjs'), 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const ok = run(title, node, args, { env: environmentFor(node) });
   totals.addReport(report, ok);
   rmSync(directory, { recursive: true, force: true });
