@@ -33,6 +33,10 @@ const CLONE_CLEAR_SIGHAND = 0x100000000;
 const CLONE_INTO_CGROUP = 0x200000000;
 const CLONE_ARGS_BYTES = 88;
 
+const EINVAL = 22;
+
+/** False once the kernel has refused CLONE_CLEAR_SIGHAND. */
+let clearsHandlers = true;
 let launchCode: ((argument: number) => number) | undefined;
 
 export function mapProgramMemory(size: number): ProgramMemory {
@@ -47,7 +51,8 @@ export function runLauncher({ cloneArgs, entry, report }: LauncherRequest): numb
   bytes.fill(0, 0, 256);
   const word = (index: number, value: number): void => void bytes.writeBigUInt64LE(BigInt(value), index * 8);
   // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup.
-  word(0, flags + CLONE_PIDFD + CLONE_CLEAR_SIGHAND + (cgroup === undefined ? 0 : CLONE_INTO_CGROUP));
+  const allFlags = flags + CLONE_PIDFD + (cgroup === undefined ? 0 : CLONE_INTO_CGROUP);
+  word(0, allFlags + (clearsHandlers ? CLONE_CLEAR_SIGHAND : 0));
   word(1, pidfd);
   word(2, childTid);
   word(4, exitSignal);
@@ -55,7 +60,12 @@ export function runLauncher({ cloneArgs, entry, report }: LauncherRequest): numb
   // struct of asm/launcher-*.S, then the saved signal set.
   const args = 128;
   for (const [index, value] of [address, CLONE_ARGS_BYTES, entry, report, address + args + 64].entries()) word(args / 8 + index, value);
-  const result = launchCode(address + args);
+  let result = launchCode(address + args);
+  if (result === -EINVAL && clearsHandlers) {
+    word(0, allFlags);
+    result = launchCode(address + args);
+    clearsHandlers = result === -EINVAL;
+  }
   if (result >= 0) return result;
   throw new SyscallError({ attempted: 'clone3(2)', syscall: 'clone3', errno: getSystemErrorName(result) });
 }
