@@ -1,7 +1,7 @@
 // vitest's own process needs Map.groupBy (Node 21) to print failures. Only that process gets it, not the workers that run our code.
 'use strict';
 
-if (Map.groupBy === undefined && /vitest\.mjs$/.test(process.argv[1] ?? '')) {
+if (Map.groupBy === undefined && process.argv[1]?.endsWith('vitest.mjs')) {
   Map.groupBy = (items, keyOf) => {
     const groups = new Map();
     let index = 0;
