@@ -3,7 +3,7 @@ import { parseHostMounts } from './host-mounts.ts';
 
 const ROOT = '/var/lib/tsc-box';
 const uses = (mountinfo: string, isDirectory: (path: string) => boolean = () => true): Record<string, string> =>
-  Object.fromEntries(parseHostMounts(mountinfo, ROOT, isDirectory).map(({ mountpoint, use }) => [mountpoint, use]));
+  Object.fromEntries(parseHostMounts(mountinfo, ROOT, { isDirectory, isEmpty: (path) => path.includes('empty') }).map(({ mountpoint, use }) => [mountpoint, use]));
 
 describe('what the mounts of a machine are to the host image', () => {
   it('shows local file systems, and hides the kernel\'s, the network\'s and FUSE', () => {
@@ -26,6 +26,10 @@ describe('what the mounts of a machine are to the host image', () => {
     expect(uses('1 0 8:1 / / rw - ext4 a rw\n2 1 8:1 /x /etc/hosts rw - ext4 a rw', (path) => path !== '/etc/hosts')).toEqual({ '/': 'overlay', '/etc/hosts': 'bind' });
   });
 
+  it('makes no union over a read-only file system with nothing in it', () => {
+    expect(uses('1 0 8:1 / / rw - ext4 a rw\n2 1 0:9 / /empty rw - tmpfs t ro,size=4k\n3 1 0:8 / /empty-but-writable rw - tmpfs t rw\n4 1 0:7 / /full ro - tmpfs t ro')).toEqual({ '/': 'overlay', '/empty': 'bind', '/empty-but-writable': 'overlay', '/full': 'overlay' });
+  });
+
   it('hides our own directory and the layers of other engines', () => {
     expect(uses(`1 0 8:1 / / rw - ext4 a rw
 2 1 8:2 / /var/lib/tsc-box rw - ext4 b rw
@@ -42,7 +46,7 @@ describe('what the mounts of a machine are to the host image', () => {
 2 1 8:2 / /data rw - ext4 b rw
 3 2 8:3 / /data rw - xfs c rw
 4 1 8:4 / /srv/old rw - ext4 d rw
-5 1 8:5 / /srv rw - ext4 e rw`, ROOT, () => true).map(({ mountpoint, type }) => `${mountpoint} ${type}`)).toEqual(['/ ext4', '/data xfs', '/srv ext4']);
+5 1 8:5 / /srv rw - ext4 e rw`, ROOT, { isDirectory: () => true, isEmpty: () => false }).map(({ mountpoint, type }) => `${mountpoint} ${type}`)).toEqual(['/ ext4', '/data xfs', '/srv ext4']);
   });
 
   it('reads names with blanks and letters beyond ASCII', () => {

@@ -2,12 +2,12 @@
  * What this machine's mounts are to the `host` image. proc(5), /proc/self/mountinfo.
  *
  * - `overlay`: local file systems, shown copy-on-write.
- * - `bind`: shown as they are, read-only: single files, and file systems that overlayfs takes no lower directory from
+ * - `bind`: shown as they are, read-only: single files, read-only file systems with nothing in them, and file systems that overlayfs takes no lower directory from
  *   (their names compare in their own way: vfat, exfat, ntfs) or that never change (squashfs, iso9660).
  * - `hidden`: kernel file systems and what lies in /proc, /sys, /dev and /run, which the container has fresh ones of; network and
  *   FUSE file systems, which may hang; the layers of container engines.
  */
-import { lstatSync, readFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { textOf } from '@tsc-box/model';
 
 export interface HostMount {
@@ -21,6 +21,14 @@ interface MountinfoLine {
   readonly parent: string;
   readonly mountpoint: string;
   readonly type: string;
+  /** The file system itself, not only this mount of it. */
+  readonly readOnly: boolean;
+}
+
+/** What the rules need to know of the tree. */
+export interface MountLook {
+  isDirectory(path: string): boolean;
+  isEmpty(path: string): boolean;
 }
 
 /** The kernel's own, given fresh to every container. */
@@ -31,12 +39,12 @@ const NETWORK = new Set('nfs nfs4 cifs smb3 smbfs 9p ceph glusterfs afs ncpfs lu
 const READ_ONLY = new Set('vfat msdos exfat ntfs ntfs3 hfs hfsplus apfs iso9660 udf squashfs erofs cramfs romfs'.split(' '));
 const ENGINE_STORES = /^\/(var\/lib\/(docker|containers|containerd|kubelet|lxd|incus)|(home\/[^/]+|root)\/\.local\/share\/(docker|containers|containerd))\//;
 
-/** Visible mounts, parents before children; `mountinfo` as a byte string. What lies below a hidden one is hidden. Pure but for `isDirectory`. */
-export function parseHostMounts(mountinfo: string, ownRoot: string, isDirectory: (path: string) => boolean): HostMount[] {
+/** Visible mounts, parents before children; `mountinfo` as a byte string. What lies below a hidden one is hidden. Pure but for `look`. */
+export function parseHostMounts(mountinfo: string, ownRoot: string, look: MountLook): HostMount[] {
   const visible = visibleMounts(mountinfo.split('\n').map(parseLine).filter((line) => line !== undefined));
   const mounts: HostMount[] = [];
-  for (const { mountpoint, type } of visible.sort((a, b) => (a.mountpoint < b.mountpoint ? -1 : a.mountpoint > b.mountpoint ? 1 : 0))) {
-    const use = mounts.some((above) => above.use === 'hidden' && isBelow(mountpoint, above.mountpoint)) ? 'hidden' : useOf(mountpoint, type, ownRoot, isDirectory);
+  for (const { mountpoint, type, readOnly } of visible.sort((a, b) => (a.mountpoint < b.mountpoint ? -1 : a.mountpoint > b.mountpoint ? 1 : 0))) {
+    const use = mounts.some((above) => above.use === 'hidden' && isBelow(mountpoint, above.mountpoint)) ? 'hidden' : useOf({ mountpoint, type, readOnly }, ownRoot, look);
     mounts.push({ mountpoint, type, use });
   }
   return mounts;
@@ -46,9 +54,10 @@ export function parseHostMounts(mountinfo: string, ownRoot: string, isDirectory:
 function parseLine(line: string): MountinfoLine | undefined {
   const fields = line.split(' ');
   const [id, parent, , , mountpoint] = fields;
-  const type = fields[fields.indexOf('-', 6) + 1];
+  const end = fields.indexOf('-', 6);
+  const type = fields[end + 1];
   if (id === undefined || parent === undefined || mountpoint === undefined || type === undefined) return undefined;
-  return { id, parent, mountpoint: unescape(mountpoint), type };
+  return { id, parent, mountpoint: unescape(mountpoint), type, readOnly: /^ro(,|$)/.test(fields[end + 3] ?? '') };
 }
 
 /** A byte string in: the kernel writes space, tab, newline, backslash and `#` as three octal digits. Text out. */
@@ -86,21 +95,26 @@ export function isBelow(path: string, directory: string): boolean {
   return path.length > directory.length && path.startsWith(directory === '/' ? '/' : `${directory}/`);
 }
 
-function useOf(mountpoint: string, type: string, ownRoot: string, isDirectory: (path: string) => boolean): HostMount['use'] {
+function useOf({ mountpoint, type, readOnly }: Omit<MountinfoLine, 'id' | 'parent'>, ownRoot: string, look: MountLook): HostMount['use'] {
   if (mountpoint === '/') return 'overlay';
   const within = (directory: string): boolean => mountpoint === directory || isBelow(mountpoint, directory);
   if (KERNEL.has(type) || NETWORK.has(type) || type.startsWith('fuse')) return 'hidden';
   if (FRESH.some(within) || isBelow(mountpoint, ownRoot) || ENGINE_STORES.test(mountpoint)) return 'hidden';
-  return READ_ONLY.has(type) || !isDirectory(mountpoint) ? 'bind' : 'overlay';
+  return READ_ONLY.has(type) || !look.isDirectory(mountpoint) || (readOnly && look.isEmpty(mountpoint)) ? 'bind' : 'overlay';
 }
 
 /** Of this moment. `ownRoot`: the engine's own directory, whose mounts are not shown. */
 export function readHostMounts(ownRoot: string): HostMount[] {
-  return parseHostMounts(readFileSync('/proc/self/mountinfo', 'latin1'), ownRoot, (path) => {
-    try {
-      return lstatSync(path).isDirectory();
-    } catch {
-      return true;
-    }
+  return parseHostMounts(readFileSync('/proc/self/mountinfo', 'latin1'), ownRoot, {
+    isDirectory: (path) => tryTo(() => lstatSync(path).isDirectory()) ?? true,
+    isEmpty: (path) => tryTo(() => readdirSync(path).length === 0) ?? false,
   });
+}
+
+function tryTo<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
 }

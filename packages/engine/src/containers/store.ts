@@ -2,7 +2,8 @@
  * The records of containers: `containers/ID/{created,started,exited}.json`, each made once, in one write, and never changed.
  * One that is cut short, by a crash or since it is just being written, is no JSON and counts as not there: a container is then
  * at an earlier stage, never at a wrong one. So no temporary names are needed, nor renames over files, at which ext4 waits for the disk.
- * Names are symbolic links `names/NAME` to the id: made in one call, and only one maker can win.
+ * Names are symbolic links `names/NAME` to the id: made in one call, and only one maker can win. The id is in base64url there,
+ * since ext4 keeps a target of less than 60 bytes in the inode: a longer one takes a block, whose release is slow.
  */
 import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync, writeSync } from 'node:fs';
 import { BoxError, type System } from '@tsc-box/model';
@@ -119,7 +120,7 @@ function claimName(directories: Directories, id: string, wanted: string | undefi
     const name = wanted ?? randomName(attempt);
     const path = `${directories.names}/${name}`;
     try {
-      symlinkSync(id, path);
+      symlinkSync(Buffer.from(id, 'hex').toString('base64url'), path);
       return name;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -136,7 +137,7 @@ function claimName(directories: Directories, id: string, wanted: string | undefi
 
 function ownerOf(path: string): string | undefined {
   try {
-    return readlinkSync(path);
+    return Buffer.from(readlinkSync(path), 'base64url').toString('hex');
   } catch {
     return undefined;
   }
