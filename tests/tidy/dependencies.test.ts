@@ -10,7 +10,7 @@ const ALLOWED: Readonly<Record<Package, { readonly ours: readonly Package[]; rea
   model: { ours: [], node: false, others: [] },
   engine: { ours: ['model'], node: true, others: [] },
   'host-linux': { ours: ['model'], node: true, others: ['koffi'] },
-  sim: { ours: ['model'], node: true, others: [] },
+  sim: { ours: ['model'], node: true, others: ['memfs'] },
   cli: { ours: ['model', 'engine', 'host-linux', 'sim'], node: true, others: ['commander', 'koffi'] },
 };
 const TEST_TOOLS = ['vitest', 'fast-check'];
