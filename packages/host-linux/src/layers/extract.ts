@@ -71,7 +71,8 @@ class Extraction implements LayerSink {
     this.#whiteouts = new WhiteoutWriter();
     this.#tree = new LayerTree(this, this.#lower, this.#limits.depth);
     const handler = { entry: (entry: TarEntry) => this.#entry(entry), data: (bytes: Uint8Array, position: number) => this.#data(bytes, position), end: (entry: TarEntry) => this.#end(entry) };
-    this.#reader = new TarReader(handler, { entries: this.#limits.entries });
+    // That nothing is missing at the end is for the digest to tell: the engine verifies it before anybody sees the layer.
+    this.#reader = new TarReader(handler, { entries: this.#limits.entries, endMark: false });
   }
 
   push(chunk: Uint8Array): void {

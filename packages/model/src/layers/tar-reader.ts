@@ -90,11 +90,12 @@ export class TarReader {
   end(): void {
     const open = this.#entry ?? this.#pending;
     const name = open === undefined ? '' : decodeUtf8(open.name);
-    if (this.#state !== 'header' && this.#state !== 'trailer') throw tarError(name, this.#offset, 'the archive is cut off inside this entry');
+    const whole = this.#state === 'header' || this.#state === 'trailer' || (this.#state === 'padding' && !this.#limits.endMark);
+    if (!whole) throw tarError(name, this.#offset, 'the archive is cut off inside this entry');
     if (this.#filled > 0) throw tarError('', this.#offset, 'the archive is cut off inside a block');
     if (this.#metadataOffset !== undefined) throw tarError('', this.#metadataOffset, 'an extended header without an entry');
     // No bytes at all is how some builders write an empty layer.
-    if (this.#zeroBlocks === 0 && this.#offset > 0) throw tarError('', this.#offset, 'the archive has no end mark: it is cut off');
+    if (this.#limits.endMark && this.#zeroBlocks === 0 && this.#offset > 0) throw tarError('', this.#offset, 'the archive has no end mark: it is cut off');
   }
 
   #consume(chunk: Uint8Array, at: number): number {

@@ -45,9 +45,11 @@ export interface TarLimits {
   readonly entries: number;
   /** Of one extended attribute, in bytes. */
   readonly xattrBytes: number;
+  /** False: the archive may end after any entry's last byte, as those of `umoci insert` do. Only for bytes whose digest is verified. */
+  readonly endMark: boolean;
 }
 
-export const DEFAULT_TAR_LIMITS: TarLimits = { metadataBytes: 1 << 20, entries: 2_000_000, xattrBytes: 1 << 16 };
+export const DEFAULT_TAR_LIMITS: TarLimits = { metadataBytes: 1 << 20, entries: 2_000_000, xattrBytes: 1 << 16, endMark: true };
 
 /** An archive that is wrong or ambiguous. Other readers could see other files in it, so it is never read around. */
 export function tarError(entry: string, offset: number, detail: string, hint?: string): BoxError {
