@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunOptions } from '../../packages/model/src/index.ts';
 import { openEngine, type Engine, type RunningContainer, type RunRequest } from '../../packages/engine/src/index.ts';
 import { openLinux } from '../../packages/host-linux/src/index.ts';
+import { waitFor } from '../cli/command.ts';
 
 const root = process.platform === 'linux' && process.getuid?.() === 0;
 
@@ -119,7 +120,8 @@ describe.skipIf(!userns)('the host image in a user namespace (needs root and use
 describe.skipIf(!root)('what stays (needs root)', () => {
   it('is nothing after --rm', async () => {
     await run('mkdir -p /var/tmp/a/b; chmod 0 /var/tmp/a/b', {}, { remove: true });
-    expect(readdirSync(join(engine.root, 'containers'))).toEqual([]);
+    expect(engine.list()).toEqual([]);
+    await waitFor('the files are gone', () => readdirSync(join(engine.root, 'containers')).length === 0, 5_000);
     expect(readdirSync(join(engine.root, 'names'))).toEqual([]);
     expect(readdirSync(engine.runRoot)).toEqual(['root']);
   });

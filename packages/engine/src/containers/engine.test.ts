@@ -54,6 +54,7 @@ describe('the life of a container', () => {
     system.end({ code: 0 });
     await container.wait();
     expect(engine.list()).toEqual([]);
+    await until(() => directories().length === 0);
     expect([directories(), readdirSync(join(root, 'names')), readdirSync(join(root, 'run'))]).toEqual([[], [], ['root']]);
   });
 

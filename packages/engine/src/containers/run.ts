@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { BoxError, checkContainerName, type ExitStatus, type LaunchedProcess } from '@tsc-box/model';
 import type { Directories } from './directories.ts';
-import { makeLayout, type Owner } from './layout.ts';
+import { makeLayout, type LayoutEntry, type Owner } from './layout.ts';
 import { prepare, type Prepared, type Preparation } from './prepare.ts';
 import { removeContainer } from './remove.ts';
 import { makeSkeleton } from './skeleton.ts';
@@ -34,7 +34,7 @@ export async function runContainer(parts: Parts, request: RunRequest): Promise<R
     store.write(id, 'started', started);
     const warnings = [...prepared.warnings];
     for (const text of warnings) request.onWarning?.(text);
-    return follow(parts, request, { ...created, ...started, status: 'running' }, launched, warnings);
+    return follow(parts, request, { state: { ...created, ...started, status: 'running' }, launched, warnings, made: prepared.planned.layout });
   } catch (error) {
     abandon(parts, created, launched);
     throw error;
@@ -100,10 +100,18 @@ function launch({ system, directories }: Parts, request: RunRequest, { plan }: P
   });
 }
 
+interface Started {
+  readonly state: ContainerState;
+  readonly launched: LaunchedProcess;
+  readonly warnings: readonly string[];
+  readonly made: readonly LayoutEntry[];
+}
+
 /** From here on its end is recorded, whether or not somebody waits. */
-function follow(parts: Parts, request: RunRequest, state: ContainerState, launched: LaunchedProcess, warnings: readonly string[]): RunningContainer {
+function follow(parts: Parts, request: RunRequest, started: Started): RunningContainer {
+  const { state, launched, warnings } = started;
   const ended = launched.wait().then((status) => {
-    finish(parts, request, state, launched, status);
+    finish(parts, request, started, status);
     return status;
   });
   ended.catch(() => undefined); // Those who wait are told; a caller who does not wait must not be ended by it.
@@ -111,10 +119,10 @@ function follow(parts: Parts, request: RunRequest, state: ContainerState, launch
 }
 
 /** The exit status counts more than tidiness: what can't be tidied is a warning, and is tried again by `sweep`. */
-function finish(parts: Parts, request: RunRequest, state: ContainerState, launched: LaunchedProcess, status: ExitStatus): void {
+function finish(parts: Parts, request: RunRequest, { state, launched, made }: Started, status: ExitStatus): void {
   attempt(request, () => launched.cleanup());
   attempt(request, () => {
-    if (request.remove === true) return removeContainer(parts, state);
+    if (request.remove === true) return parts.store.removeLater(state, made, (error) => warn(request, error));
     const { code, signal, oomKilled } = status;
     parts.store.write(state.id, 'exited', {
       finishedAt: new Date().toISOString(), exitCode: code, ...(signal === undefined ? {} : { signal }), ...(oomKilled === undefined ? {} : { oomKilled }),
@@ -127,7 +135,10 @@ function attempt(request: RunRequest, action: () => void): void {
     action();
   } catch (error) {
     // `rm --force` of another process was faster.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    request.onWarning?.(error instanceof Error ? error.message : String(error));
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') warn(request, error);
   }
+}
+
+function warn(request: RunRequest, error: unknown): void {
+  request.onWarning?.(error instanceof Error ? error.message : String(error));
 }

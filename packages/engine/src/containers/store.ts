@@ -8,7 +8,9 @@
 import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync, writeSync } from 'node:fs';
 import { BoxError, type System } from '@tsc-box/model';
 import type { Directories } from './directories.ts';
+import type { LayoutEntry } from './layout.ts';
 import { randomName } from './names.ts';
+import { removeLater, type KnownEntry } from './remove-later.ts';
 import { removeMapped } from './remove-mapped.ts';
 import { removeTree } from './remove-tree.ts';
 import type { ContainerState, CreatedRecord, ExitedRecord, StartedRecord } from './types.ts';
@@ -28,7 +30,9 @@ export interface Store {
   read(id: string): ContainerState | undefined;
   ids(): string[];
   /** Forgets the container and removes its files. */
-  remove(record: Pick<CreatedRecord, 'id' | 'name' | 'files'>): void;
+  remove(record: CreatedRecord): void;
+  /** Forgets it at once; its files go in the background. `made`: what was made for it. */
+  removeLater(record: CreatedRecord, made: readonly LayoutEntry[], onError: (error: unknown) => void): void;
   /** Removes what a crash has left behind while it was being made or removed. */
   removeRemains(): void;
 }
@@ -51,12 +55,14 @@ export function openStore(directories: Directories, system: System): Store {
     },
     write: (id, stage, record) => writeRecord(directoryOf(id), stage, record),
     ids: () => namesIn(directories.containers),
-    remove({ id, name, files }) {
-      // ORDER: without this record it is not listed any more, and what is left is found by `removeRemains`.
-      unlinkQuietly(`${directoryOf(id)}/created.json`);
-      releaseName(directories, id, name);
-      files.forEach(unlinkQuietly);
-      removeWhole(system, directoryOf(id));
+    remove(record) {
+      forget(directories, record, directoryOf(record.id));
+      removeWhole(system, directoryOf(record.id));
+    },
+    removeLater(record, made, onError) {
+      const directory = directoryOf(record.id);
+      forget(directories, record, directory);
+      removeLater(directory, knownEntries(record, made, directory), () => removeWhole(system, directory), onError);
     },
     removeRemains: () => removeRemains(directories, system, directoryOf),
   };
@@ -158,6 +164,20 @@ function unlinkQuietly(path: string): void {
 function releaseName(directories: Directories, id: string, name: string): void {
   const path = `${directories.names}/${name}`;
   if (ownerOf(path) === id) unlinkQuietly(path);
+}
+
+/** ORDER: without the first record it is not listed any more, and what is left is found by `removeRemains`. */
+function forget(directories: Directories, { id, name, files }: CreatedRecord, directory: string): void {
+  unlinkQuietly(`${directory}/created.json`);
+  releaseName(directories, id, name);
+  files.forEach(unlinkQuietly);
+}
+
+/** All there is when the container changed nothing. */
+function knownEntries({ root }: CreatedRecord, made: readonly LayoutEntry[], directory: string): KnownEntry[] {
+  const byKernel = root.kind === 'overlay' ? root.overlays.map(({ workdir }) => ({ path: `${workdir}/work`, directory: true })) : [];
+  const ours = made.filter(({ path }) => path.startsWith(directory)).map(({ path, kind }) => ({ path, directory: kind === 'directory' })).reverse();
+  return [...byKernel, ...ours, { path: `${directory}/started.json`, directory: false }, { path: directory, directory: true }];
 }
 
 /** What a crash left: directories without a record, files in the run directory without a container; and skeletons that nobody uses. */

@@ -81,7 +81,10 @@ export interface RunningContainer {
   readonly state: ContainerState;
   readonly process: LaunchedProcess;
   readonly warnings: readonly string[];
-  /** Resolves when the container has ended, its end is recorded and what it held is given back. The same promise each time. */
+  /**
+   * Resolves when the container has ended, its end is recorded and what it held is given back. The same promise each time.
+   * With `remove` it is forgotten by then; its files go in the background, at the latest when this process exits.
+   */
   wait(): Promise<ExitStatus>;
 }
 
