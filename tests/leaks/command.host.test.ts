@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { makeHome, refusal, refusalFor, waitFor, type Home } from '../cli/command.ts';
-import { findLeaks, listProcesses, takeSnapshot, type Snapshot, type Watched } from './snapshot.ts';
+import { findLeaks, listProcesses, removeCgroups, takeSnapshot, type Snapshot, type Watched } from './snapshot.ts';
 
 const NOBODY = 65_534;
 const LONG = 'sleep 1000';
@@ -32,18 +32,22 @@ interface Stage extends Watched {
   readonly arguments: (...args: readonly string[]) => readonly string[];
 }
 
-function setStage(home: Home, ...limits: readonly string[]): Stage {
+/** Limits need cgroups, which an ordinary user does not have here. */
+function setStage(home: Home, limited = false): Stage {
   const mark = `TSC_BOX_LEAK_${randomBytes(8).toString('hex')}`;
   const watched: Watched = { mark, directories: [home.store, home.temporary, '/run/tsc-box', '/var/lib/tsc-box'] };
   const env = { [mark]: '1' };
+  const limits = limited ? ['--cgroup-parent', `/tsc-box/${mark}`, '--memory', '64m', '--pids-limit', '32'] : [];
   return { ...watched, home, env, before: takeSnapshot(watched), arguments: (...args) => ['run', '--rm', '-e', `${mark}=1`, ...limits, ...args] };
 }
 
 async function expectNothingLeft(stage: Stage): Promise<void> {
-  expect(await findLeaks(stage.before, stage)).toEqual([]);
+  const leaks = await findLeaks(stage.before, stage);
+  removeCgroups(stage.mark);
+  expect(leaks).toEqual([]);
 }
 
-function describeUser(title: string, why: string | undefined, uid: number | undefined, limits: readonly string[]): void {
+function describeUser(title: string, why: string | undefined, uid: number | undefined, limited: boolean): void {
   const suffix = why === undefined ? '' : ` (${why})`;
   describe(`${title}${suffix}`, () => {
     const homes: Home[] = [];
@@ -58,19 +62,19 @@ function describeUser(title: string, why: string | undefined, uid: number | unde
     afterAll(() => homes.forEach((home) => home.remove()));
 
     it.skipIf(why !== undefined)('an ordinary run leaves nothing', async () => {
-      const stage = setStage(usedHome(), ...limits);
+      const stage = setStage(usedHome(), limited);
       expect(stage.home.run(stage.arguments('host', 'sh', '-c', 'echo x >/etc/made-by-a-container; exit 3'), stage)).toMatchObject({ code: 3 });
       await expectNothingLeft(stage);
     });
 
     it.skipIf(why !== undefined)('what a container left running in the background ends with it', async () => {
-      const stage = setStage(usedHome(), ...limits);
+      const stage = setStage(usedHome(), limited);
       expect(stage.home.run(stage.arguments('host', 'sh', '-c', `${LONG} & setsid ${LONG} & exit 0`), stage)).toMatchObject({ code: 0 });
       await expectNothingLeft(stage);
     });
 
     it.skipIf(why !== undefined)('a kept container leaves nothing when it is removed', async () => {
-      const stage = setStage(usedHome(), ...limits);
+      const stage = setStage(usedHome(), limited);
       const args = stage.arguments('--name', 'kept', 'host', 'sh', '-c', 'mkdir -p /opt/a/b && chmod 0 /opt/a').filter((arg) => arg !== '--rm');
       expect(stage.home.run(args, stage)).toMatchObject({ code: 0 });
       expect(stage.home.run(['rm', 'kept'])).toMatchObject({ code: 0 });
@@ -78,14 +82,14 @@ function describeUser(title: string, why: string | undefined, uid: number | unde
     });
 
     it.skipIf(why !== undefined)('failed launches leave nothing', async () => {
-      const stage = setStage(usedHome(), ...limits);
+      const stage = setStage(usedHome(), limited);
       const results = FAILED.map(([what, args]) => [what, stage.home.run(stage.arguments(...args), stage).code]);
       expect(results).toEqual(FAILED.map(([what, , code]) => [what, code]));
       await expectNothingLeft(stage);
     });
 
     it.skipIf(why !== undefined)('a terminating signal reaches the container, and nothing stays', async () => {
-      const stage = setStage(usedHome(), ...limits);
+      const stage = setStage(usedHome(), limited);
       const child = stage.home.start(stage.arguments('host', 'sh', '-c', 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done'), stage);
       await once(child.stdout!, 'data');
       child.kill('SIGTERM');
@@ -94,7 +98,7 @@ function describeUser(title: string, why: string | undefined, uid: number | unde
     });
 
     it.skipIf(why !== undefined)('SIGKILL of the command ends the container, and the next command tidies the rest', async () => {
-      const stage = setStage(usedHome(), ...limits);
+      const stage = setStage(usedHome(), limited);
       const child = stage.home.start(stage.arguments('host', 'sh', '-c', `echo ready; setsid ${LONG} & ${LONG}`), stage);
       await once(child.stdout!, 'data');
       await waitFor('the container runs', () => listProcesses(stage.mark).length >= 3);
@@ -106,7 +110,7 @@ function describeUser(title: string, why: string | undefined, uid: number | unde
     });
 
     it.skipIf(why !== undefined)('SIGKILL at any moment of a launch leaves nothing that the next command does not tidy', async () => {
-      const stage = setStage(usedHome(), ...limits);
+      const stage = setStage(usedHome(), limited);
       for (let delay = 40; delay <= 400; delay += 30) {
         const child = stage.home.start(stage.arguments('host', 'sh', '-c', LONG), stage);
         const killer = setTimeout(() => child.kill('SIGKILL'), delay);
@@ -120,8 +124,8 @@ function describeUser(title: string, why: string | undefined, uid: number | unde
   });
 }
 
-describeUser('as root', refusal(), undefined, ['--memory', '64m', '--pids-limit', '32']);
-describeUser('as an ordinary user', refusal() ?? refusalFor(NOBODY), NOBODY, []);
+describeUser('as root', refusal(), undefined, true);
+describeUser('as an ordinary user', refusal() ?? refusalFor(NOBODY), NOBODY, false);
 
 describe('the helper itself', () => {
   it('finds a file, a process and nothing else', async () => {

@@ -3,17 +3,14 @@
  * A snapshot before, a look after; what is new and stays is a leak. Other programs may come and go meanwhile: only what
  * is there in every look until the deadline counts.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const CGROUP_ROOT = '/sys/fs/cgroup';
 const CGROUP_DEPTH_MAX = 6;
 
-/** Parent of all containers' cgroups, kept for the next one. */
-const KEPT_CGROUP = /^\/sys\/fs\/cgroup(\/[^/]+)?\/tsc-box$/;
-
 export interface Watched {
-  /** In the environment of every process to look for. */
+  /** In the environment of every process to look for, and in the path of every cgroup. */
   readonly mark: string;
   /** Directories whose files are listed. */
   readonly directories: readonly string[];
@@ -38,9 +35,16 @@ function listTree(directory: string, depthMax: number, all: boolean): readonly s
   });
 }
 
+/** Ours, of this test: other containers run meanwhile. The parent that was asked for may stay; what is below it may not. */
+const listCgroups = (mark: string): readonly string[] =>
+  listTree(CGROUP_ROOT, CGROUP_DEPTH_MAX, false).filter((path) => path.includes(`/${mark}/`)).map((path) => `cgroup ${path}`);
+
 const listMounts = (): readonly string[] => readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n').map((line) => `mount ${line}`);
 
-const listCgroups = (): readonly string[] => listTree(CGROUP_ROOT, CGROUP_DEPTH_MAX, false).filter((path) => !KEPT_CGROUP.test(path)).map((path) => `cgroup ${path}`);
+/** Removes the cgroups of a test: their parent stays after a good run, more after a bad one. */
+export function removeCgroups(mark: string): void {
+  for (const path of listTree(CGROUP_ROOT, CGROUP_DEPTH_MAX, false).filter((each) => each.includes(`/${mark}`)).toReversed()) tryRead(() => rmdirSync(path), undefined);
+}
 
 /** Pids of running processes that have the mark in their environment. */
 export function listProcesses(mark: string): readonly number[] {
@@ -64,7 +68,7 @@ export type Snapshot = ReadonlySet<string>;
 
 export function takeSnapshot({ mark, directories }: Watched): Snapshot {
   const files = directories.flatMap((directory) => listTree(directory, 64, true)).map((path) => `file ${path}`);
-  return new Set([...listMounts(), ...listCgroups(), ...listProcesses(mark).map(describeProcess), ...files, ...listMarks()]);
+  return new Set([...listMounts(), ...listCgroups(mark), ...listProcesses(mark).map(describeProcess), ...files, ...listMarks()]);
 }
 
 /** What is there beyond `before` in every look until the deadline. Empty as soon as nothing is. */

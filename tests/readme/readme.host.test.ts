@@ -15,7 +15,7 @@ const BUNDLE = {
   ociVersion: '1.2.0',
   process: { args: ['cat', '/etc/issue'], cwd: '/', env: ['PATH=/bin'], user: { uid: 0, gid: 0 } },
   root: { path: 'rootfs' },
-  mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }],
+  mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }, { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755'] }],
   linux: { namespaces: [{ type: 'mount' }, { type: 'pid' }] },
 };
 
