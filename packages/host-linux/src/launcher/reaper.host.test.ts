@@ -29,7 +29,7 @@ interface Started {
   readonly errno: number;
   /** What the command writes next. Waits for it; empty at the end. */
   read(): string;
-  write(text: string): void;
+  closeInput(): void;
   kill(signal: number): void;
   exitCode(): number | undefined;
 }
@@ -79,7 +79,7 @@ function start(script: string, { path = '/bin/sh', flags = CLONE_NEWPID, termina
   return {
     pid, errno,
     read: () => buffer.toString('latin1', 0, readSync(fromOutput, buffer)),
-    write: (text) => void writeSync(toInput, text),
+    closeInput: () => opened.splice(opened.indexOf(toInput), 1).forEach((fd) => closeSync(fd)),
     kill: (signal) => void signalPidfd(pidfd, signal),
     exitCode: () => reapNow(pidfd)?.code,
   };
@@ -104,11 +104,13 @@ describe.skipIf(!supported)('the reaper (needs root, for a pid namespace)', () =
     expect(started.exitCode()).toBe(137);
   });
 
-  it.each([[15, 9], [1, 9], [12, 9], [34, 9]])('passes signal %i on to the command', (signal, code) => {
+  it.each([15, 1, 12, 34])('passes signal %i on to the command', (signal) => {
     const started = start(`trap 'exit 9' ${String(signal)}; echo ready; while :; do read line; done`, signal === 34 ? { path: '/bin/bash' } : {});
     expect(started.read()).toBe('ready\n');
     started.kill(signal);
-    expect(started.exitCode()).toBe(code);
+    // A shell that got the signal just before its read(2) runs the trap when the read has ended.
+    started.closeInput();
+    expect(started.exitCode()).toBe(9);
   });
 
   it('lets a signal end a command that does not handle it, which process 1 itself would ignore', () => {
