@@ -1,9 +1,9 @@
 /**
  * What this machine's mounts are to the `host` image. proc(5), /proc/self/mountinfo.
  *
- * - `overlay`: local file systems, shown copy-on-write.
- * - `bind`: shown as they are, read-only: single files, read-only file systems with nothing in them, and file systems that overlayfs takes no lower directory from
- *   (their names compare in their own way: vfat, exfat, ntfs) or that never change (squashfs, iso9660).
+ * - `overlay`: local file systems that overlayfs is known to take lower directories from, shown copy-on-write.
+ * - `bind`: shown as they are, read-only: all others. overlayfs refuses some (vfat, whose names compare in their own way; a union on
+ *   unions), others never change (squashfs), and one odd mount must not keep the machine from being shown. Single files too.
  * - `hidden`: kernel file systems and what lies in /proc, /sys, /dev and /run, which the container has fresh ones of; network and
  *   FUSE file systems, which may hang; the layers of container engines.
  */
@@ -36,7 +36,7 @@ export const FRESH: readonly string[] = ['/proc', '/sys', '/dev', '/run'];
 
 const KERNEL = new Set('proc sysfs devtmpfs devpts cgroup cgroup2 mqueue hugetlbfs bpf tracefs debugfs securityfs pstore efivarfs configfs binfmt_misc fusectl rpc_pipefs nfsd selinuxfs smackfs autofs nsfs pipefs sockfs resctrl'.split(' '));
 const NETWORK = new Set('nfs nfs4 cifs smb3 smbfs 9p ceph glusterfs afs ncpfs lustre gfs2 ocfs2 beegfs davfs coda'.split(' '));
-const READ_ONLY = new Set('vfat msdos exfat ntfs ntfs3 hfs hfsplus apfs iso9660 udf squashfs erofs cramfs romfs'.split(' '));
+const UNITED = new Set('ext2 ext3 ext4 xfs btrfs tmpfs ramfs f2fs zfs bcachefs jfs reiserfs nilfs2'.split(' '));
 const ENGINE_STORES = /^\/(var\/lib\/(docker|containers|containerd|kubelet|lxd|incus)|(home\/[^/]+|root)\/\.local\/share\/(docker|containers|containerd))\//;
 
 /** Visible mounts, parents before children; `mountinfo` as a byte string. What lies below a hidden one is hidden. Pure but for `look`. */
@@ -100,12 +100,15 @@ function useOf({ mountpoint, type, readOnly }: Omit<MountinfoLine, 'id' | 'paren
   const within = (directory: string): boolean => mountpoint === directory || isBelow(mountpoint, directory);
   if (KERNEL.has(type) || NETWORK.has(type) || type.startsWith('fuse')) return 'hidden';
   if (FRESH.some(within) || isBelow(mountpoint, ownRoot) || ENGINE_STORES.test(mountpoint)) return 'hidden';
-  return READ_ONLY.has(type) || !look.isDirectory(mountpoint) || (readOnly && look.isEmpty(mountpoint)) ? 'bind' : 'overlay';
+  return UNITED.has(type) && look.isDirectory(mountpoint) && !(readOnly && look.isEmpty(mountpoint)) ? 'overlay' : 'bind';
 }
 
-/** Of this moment. `ownRoot`: the engine's own directory, whose mounts are not shown. */
-export function readHostMounts(ownRoot: string): HostMount[] {
-  return parseHostMounts(readFileSync('/proc/self/mountinfo', 'latin1'), ownRoot, {
+/** Of this moment, as a byte string. */
+export const readMountinfo = (): string => readFileSync('/proc/self/mountinfo', 'latin1');
+
+/** `ownRoot`: the engine's own directory, whose mounts are not shown. */
+export function lookAtMounts(mountinfo: string, ownRoot: string): HostMount[] {
+  return parseHostMounts(mountinfo, ownRoot, {
     isDirectory: (path) => tryTo(() => lstatSync(path).isDirectory()) ?? true,
     isEmpty: (path) => tryTo(() => readdirSync(path).length === 0) ?? false,
   });

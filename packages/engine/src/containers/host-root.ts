@@ -65,7 +65,8 @@ function placeOf(name: EtcName): string {
 
 /** For root: no directory is read. */
 export function shapeForRoot(mounts: readonly HostMount[]): HostShape {
-  const unions = mounts.filter(({ use, mountpoint }) => use === 'overlay' && mountpoint !== '/').map(({ mountpoint }) => ({ at: mountpoint, lowerdir: mountpoint }));
+  // What was unmounted since the list was read is not there any more.
+  const unions = mounts.filter(({ use, mountpoint }) => use === 'overlay' && mountpoint !== '/' && lstatQuietly(mountpoint) !== undefined).map(({ mountpoint }) => ({ at: mountpoint, lowerdir: mountpoint }));
   return { unions: [{ at: '/', lowerdir: '/' }, ...unions], binds: bindsOf(mounts), skeleton: [], warnings: [] };
 }
 

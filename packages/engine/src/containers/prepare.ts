@@ -2,7 +2,7 @@
 import { compile, specFromOptions, withDefaultMappings, type Facts, type ImageConfig, type LaunchPlan, type OptionContext, type Spec, type SpecResult, type System } from '@tsc-box/model';
 import type { Directories } from './directories.ts';
 import { planEtcFiles } from './etc-files.ts';
-import { readHostMounts, type HostMount } from './host-mounts.ts';
+import { lookAtMounts, readMountinfo, type HostMount } from './host-mounts.ts';
 import { hostDevices, hostPath, readHostFile, TEXT_MAX } from './host-paths.ts';
 import { planHostRoot, shapeForRoot, shapeForUserNamespace, type HostShape } from './host-root.ts';
 import type { Owner } from './layout.ts';
@@ -32,13 +32,15 @@ export interface Preparation {
 }
 
 export interface HostMemory {
+  /** /proc/self/mountinfo, and what it says. */
+  text: string;
   mounts: readonly HostMount[];
   /** Milliseconds of the monotonic clock. */
   readAt: number;
   readonly shapes: Map<string, { readonly shape: HostShape; readonly skeleton: string | undefined }>;
 }
 
-export const newMemory = (): HostMemory => ({ mounts: [], readAt: -Infinity, shapes: new Map() });
+export const newMemory = (): HostMemory => ({ text: '', mounts: [], readAt: -Infinity, shapes: new Map() });
 
 interface Configured extends Pick<SpecResult, 'spec' | 'warnings' | 'labels' | 'sources' | 'createDirectories' | 'createCwd' | 'init'> {
   readonly stopSignal?: number;
@@ -137,12 +139,14 @@ function planRoot(preparation: Preparation, request: RunRequest, source: RootSou
   return planDirectoryRoot(context, configured.directory, asked);
 }
 
-/** Containers run one after another share what was found; a process that stays sees new mounts after this long. */
-const MEMORY_MS_MAX = 10_000;
+/** Containers run one after another share what was found in directories, for this long. Changed mounts are seen at once. */
+const MEMORY_MS_MAX = 1000;
 
 function hostShape({ directories, memory }: Preparation, userns: boolean, owner: Owner | undefined): { readonly shape: HostShape; readonly skeleton: string | undefined } {
-  if (performance.now() - memory.readAt > MEMORY_MS_MAX) {
-    memory.mounts = readHostMounts(directories.root);
+  const text = readMountinfo();
+  if (text !== memory.text || performance.now() - memory.readAt > MEMORY_MS_MAX) {
+    memory.text = text;
+    memory.mounts = lookAtMounts(text, directories.root);
     memory.readAt = performance.now();
     memory.shapes.clear();
   }

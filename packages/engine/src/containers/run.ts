@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { BoxError, checkContainerName, type ExitStatus, type LaunchedProcess } from '@tsc-box/model';
 import type { Directories } from './directories.ts';
+import { readMountinfo } from './host-mounts.ts';
 import { makeLayout, type LayoutEntry, type Owner } from './layout.ts';
 import { prepare, type Prepared, type Preparation } from './prepare.ts';
 import { removeContainer } from './remove.ts';
@@ -18,7 +19,21 @@ export interface Parts extends Preparation {
 /** 64 hexadecimal digits, as docker's. */
 export const newId = (): string => randomBytes(32).toString('hex');
 
+/** Times. */
+const TRIES_MAX = 3;
+
+/** Mounts of the machine may come and go while the `host` image is being put together: then it is put together again. */
 export async function runContainer(parts: Parts, request: RunRequest): Promise<RunningContainer> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await runOnce(parts, request);
+    } catch (error) {
+      if (request.image !== 'host' || tries === TRIES_MAX || readMountinfo() === parts.memory.text) throw error;
+    }
+  }
+}
+
+async function runOnce(parts: Parts, request: RunRequest): Promise<RunningContainer> {
   const { store, system } = parts;
   const name = request.options.name === undefined ? undefined : checkContainerName(request.options.name);
   const id = newId();

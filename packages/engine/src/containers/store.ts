@@ -57,12 +57,12 @@ export function openStore(directories: Directories, system: System): Store {
     ids: () => namesIn(directories.containers),
     remove(record) {
       forget(directories, record, directoryOf(record.id));
-      removeWhole(system, directoryOf(record.id));
+      removeFiles(system, record, directoryOf(record.id));
     },
     removeLater(record, made, onError) {
       const directory = directoryOf(record.id);
       forget(directories, record, directory);
-      removeLater(directory, knownEntries(record, made, directory), () => removeWhole(system, directory), onError);
+      removeLater(directory, knownEntries(record, made, directory), () => removeFiles(system, record, directory), onError);
     },
     removeRemains: () => removeRemains(directories, system, directoryOf),
   };
@@ -167,16 +167,20 @@ function releaseName(directories: Directories, id: string, name: string): void {
 }
 
 /** ORDER: without the first record it is not listed any more, and what is left is found by `removeRemains`. */
-function forget(directories: Directories, { id, name, files }: CreatedRecord, directory: string): void {
+function forget(directories: Directories, { id, name }: CreatedRecord, directory: string): void {
   unlinkQuietly(`${directory}/created.json`);
   releaseName(directories, id, name);
+}
+
+function removeFiles(system: System, { files }: CreatedRecord, directory: string): void {
   files.forEach(unlinkQuietly);
+  removeWhole(system, directory);
 }
 
 /** All there is when the container changed nothing. */
 function knownEntries({ root }: CreatedRecord, made: readonly LayoutEntry[], directory: string): KnownEntry[] {
   const byKernel = root.kind === 'overlay' ? root.overlays.map(({ workdir }) => ({ path: `${workdir}/work`, directory: true })) : [];
-  const ours = made.filter(({ path }) => path.startsWith(directory)).map(({ path, kind }) => ({ path, directory: kind === 'directory' })).reverse();
+  const ours = made.map(({ path, kind }) => ({ path, directory: kind === 'directory' })).reverse();
   return [...byKernel, ...ours, { path: `${directory}/started.json`, directory: false }, { path: directory, directory: true }];
 }
 
