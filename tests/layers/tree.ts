@@ -16,7 +16,7 @@ export function describeTree(root: string, options: TreeOptions = {}): Map<strin
     const full = path === '' ? root : `${root}/${path}`;
     const bytes = Buffer.from(full, 'latin1');
     const stat = lstatSync(bytes, { bigint: true });
-    const parts = [String(stat.mode.toString(8)), `${String(stat.uid)}:${String(stat.gid)}`];
+    const parts = [stat.mode.toString(8), `${String(stat.uid)}:${String(stat.gid)}`];
     if (!stat.isDirectory() || options.directoryTimes === true) parts.push(String(stat.mtimeNs / 1_000_000_000n));
     if (stat.isSymbolicLink()) parts.push(readlinkSync(bytes, 'latin1'));
     if (stat.isFile()) parts.push(String(stat.size), createHash('sha256').update(readFileSync(bytes)).digest('hex').slice(0, 16));
