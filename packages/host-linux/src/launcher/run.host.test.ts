@@ -238,6 +238,23 @@ describe.skipIf(!supported)('the launcher (needs Linux on x64 or arm64)', () => 
     expect(signals()).toBe(before);
   });
 
+  it.skipIf(process.getuid?.() !== 0)('leaves this process as dumpable as before, when the child changes its user in the shared memory (needs root)', () => {
+    let during: Ref | undefined;
+    const outcome = run((program) => {
+      during = program.slot('during');
+      program.record({ nr: NR.setresuid, args: [1000, 1000, 1000] });
+      program.record({ nr: NR.prctl, args: [3, 0, 0, 0, 0], store: during }); // PR_GET_DUMPABLE
+      exit(program, 0);
+    });
+    expect(outcome.code).toBe(0);
+    expect(outcome.word(during!)).not.toBe(1n);
+    let after: Ref | undefined;
+    expect(run((program) => {
+      program.record({ nr: NR.prctl, args: [3, 0, 0, 0, 0], store: (after = program.slot('after')) });
+      exit(program, 0);
+    }).word(after!)).toBe(1n);
+  });
+
   it('uses no descriptor and no memory after many launches', () => {
     const once = (): number => run((program) => exit(program, 0)).code;
     once();

@@ -1,7 +1,7 @@
 /** Runs a syscall program in a new process: maps the launcher's machine code, and calls it. */
 import { getSystemErrorName } from 'node:util';
 import { SyscallError, UnsupportedError } from '@tsc-box/model';
-import { mapCode, mapMemory, scratch, type MappedMemory } from '../ffi/libc.unsafe.ts';
+import { mapCode, mapMemory, scratch, trySystemCall, type MappedMemory } from '../ffi/libc.unsafe.ts';
 import { LAUNCHER_BLOBS } from './blobs.generated.ts';
 
 export type ProgramMemory = MappedMemory;
@@ -39,8 +39,24 @@ const EINVAL = 22;
 let clearsHandlers = true;
 let launchCode: ((argument: number) => number) | undefined;
 
+const [PR_GET_DUMPABLE, PR_SET_DUMPABLE] = [3, 4];
+
+/**
+ * Memory for a program. Free it only when no process runs in it any more: the child has exec'ed or ended.
+ *
+ * A child that changes its user makes the memory it shares with us non-dumpable (commit_creds() of kernel/cred.c), and so /proc of
+ * this process root's: `free` takes that back, or an ordinary user could not write the id maps of the next container.
+ */
 export function mapProgramMemory(size: number): ProgramMemory {
-  return mapMemory(size);
+  const memory = mapMemory(size);
+  const dumpable = trySystemCall('prctl', [PR_GET_DUMPABLE]);
+  return {
+    ...memory,
+    free() {
+      memory.free();
+      if (dumpable === 1 && trySystemCall('prctl', [PR_GET_DUMPABLE]) !== 1) trySystemCall('prctl', [PR_SET_DUMPABLE, 1]);
+    },
+  };
 }
 
 /** The pid. @throws SyscallError when clone3(2) fails. */
