@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunOptions } from '@tsc-box/model';
 import { openEngine } from './engine.ts';
 import { fakeSystem, ROOT_FACTS, type FakeSystem } from './fake-system.testing.ts';
+import { identityText, launcherIdentity } from './identity.ts';
 import { removeTree } from './remove-tree.ts';
 import { newId } from './run.ts';
 import type { Engine, RunRequest } from './types.ts';
@@ -83,6 +84,8 @@ describe('the life of a container', () => {
   it('takes over a name that a crash has left without a container', async () => {
     const first = await engine.run(request({}, { name: 'web' }));
     rmSync(join(root, 'containers', first.state.id), { recursive: true });
+    await expect(engine.run(request({}, { name: 'web' }))).rejects.toMatchObject({ code: 'ERR_TSCBOX_NAME_IN_USE' });
+    system.alive.clear();
     expect((await engine.run(request({}, { name: 'web' }))).state.name).toBe('web');
   });
 
@@ -196,16 +199,29 @@ describe('after a crash', () => {
   });
 
   it('sweep finishes a removal that was cut short', async () => {
-    const { state } = await engine.run(request({}, { addHosts: ['db:10.0.0.5'] }));
-    rmSync(join(root, 'containers', state.id, 'created.json'));
+    const { state } = await engine.run(request({}, { name: 'web', addHosts: ['db:10.0.0.5'] }));
+    rmSync(join(root, 'names/web'));
+    renameSync(join(root, 'containers', state.id), join(root, 'containers', `.gone.${state.id}.2n9c.1`));
     expect(engine.list()).toEqual([]);
+    expect([directories(), readdirSync(join(root, 'run'))]).toEqual([[], ['root']]);
+  });
+
+  it('sweep leaves a removal alone that goes on', async () => {
+    const { state } = await engine.run(request());
+    const away = `.gone.${state.id}.${identityText(launcherIdentity())}`;
+    renameSync(join(root, 'containers', state.id), join(root, 'containers', away));
+    engine.sweep();
+    expect(directories()).toEqual([away]);
+  });
+
+  it('sweep removes what was being made when its maker died, at once', async () => {
+    const { state } = await engine.run(request({}, { name: 'web', addHosts: ['db:10.0.0.5'] }));
+    rmSync(join(root, 'containers', state.id, 'created.json'));
     engine.sweep();
     expect(directories()).toEqual([state.id]);
-    const now = Date.now;
-    Date.now = () => now() + 120_000;
+    system.alive.clear();
     engine.sweep();
-    Date.now = now;
-    expect([directories(), readdirSync(join(root, 'run'))]).toEqual([[], ['root']]);
+    expect([directories(), readdirSync(join(root, 'names')), readdirSync(join(root, 'run'))]).toEqual([[], [], ['root']]);
   });
 });
 

@@ -35,7 +35,10 @@ export function openEngine(options: EngineOptions): Engine {
       return runContainer(parts, request);
     },
     check: (request) => checkRequest(parts, request, needsLayers(request) ? ready : undefined),
-    list: () => listContainers(parts.store),
+    list() {
+      sweepContainers(parts);
+      return listContainers(parts.store);
+    },
     find: (nameOrId) => findContainer(parts.store, nameOrId),
     remove: (nameOrId, { force = false } = {}) => removeByName(parts, nameOrId, force),
     diff: (nameOrId) => diffContainer(system, findContainer(parts.store, nameOrId)),

@@ -1,7 +1,7 @@
 /** A System that records what it is asked for, and ends its processes when told to. */
 import type { Change, ExitStatus, Facts, LaunchRequest, System } from '@tsc-box/model';
 import { readFileSync } from 'node:fs';
-import { launcherIdentity } from './store.ts';
+import { launcherIdentity } from './identity.ts';
 
 export const ROOT_FACTS: Facts = {
   architecture: 'x64', kernel: [6, 8], uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, privileged: true, capabilities: ['CAP_CHOWN', 'CAP_SYS_ADMIN'], lastCapability: 40,

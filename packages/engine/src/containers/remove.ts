@@ -1,7 +1,8 @@
 /** `rm`, and the end of containers that nobody waits for any more. */
 import { BoxError, type System } from '@tsc-box/model';
 import { findContainer, listContainers } from './find.ts';
-import { bootId, type Store } from './store.ts';
+import { bootId } from './identity.ts';
+import type { Store } from './store.ts';
 import type { ContainerState, CreatedRecord } from './types.ts';
 
 interface Parts {

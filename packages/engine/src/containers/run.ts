@@ -4,11 +4,12 @@ import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { BoxError, checkContainerName, type ExitStatus, type LaunchedProcess } from '@tsc-box/model';
 import type { Directories } from './directories.ts';
 import { readMountinfo } from './host-mounts.ts';
+import { bootId, launcherIdentity } from './identity.ts';
 import { makeLayout, type LayoutEntry, type Owner } from './layout.ts';
 import { prepare, type Prepared, type Preparation } from './prepare.ts';
 import { removeContainer } from './remove.ts';
 import { makeSkeleton } from './skeleton.ts';
-import { bootId, launcherIdentity, type Store } from './store.ts';
+import type { Store } from './store.ts';
 import type { ContainerState, CreatedRecord, RunningContainer, RunRequest, StartedRecord } from './types.ts';
 import { requireUpperFilesystem } from './upper-filesystem.ts';
 

@@ -1,7 +1,10 @@
 /** Skeletons: lower directories shared by the containers of a user namespace, named by what is in them. */
 import { createHash } from 'node:crypto';
 import { existsSync, renameSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { identityText, launcherIdentity } from './identity.ts';
 import { makeLayout, type LayoutEntry, type Owner } from './layout.ts';
+import { MAKING } from './remains.ts';
 import { removeTree } from './remove-tree.ts';
 
 /** The name depends on every path, mode, owner, link and byte. */
@@ -19,7 +22,7 @@ export function skeletonName(entries: readonly LayoutEntry[], owner: Owner | und
 /** Atomic: another process may be making the same one. */
 export function makeSkeleton(path: string, entries: readonly LayoutEntry[], owner: Owner | undefined): void {
   if (existsSync(path)) return;
-  const temporary = `${path}.${process.pid}`;
+  const temporary = join(dirname(path), `${MAKING}${identityText(launcherIdentity())}`);
   removeTree(temporary);
   makeLayout([{ kind: 'directory', path: temporary, mode: 0o755, owner }, ...entries.map((entry) => ({ ...entry, path: `${temporary}${entry.path}` }))]);
   try {

@@ -98,7 +98,7 @@ export interface Engine {
   run(request: RunRequest): Promise<RunningContainer>;
   /** The plan against the facts of this host. */
   check(request: RunRequest): Promise<CheckResult[]>;
-  /** Newest first. True also after a crash of the launcher or a reboot. */
+  /** Newest first, swept before. True also after a crash of the launcher or a reboot. */
   list(): ContainerState[];
   /** By name, id or the unique beginning of an id. @throws BoxError ERR_TSCBOX_CONTAINER_NOT_FOUND */
   find(nameOrId: string): ContainerState;

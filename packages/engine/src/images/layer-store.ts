@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync, mkdirSync } from 'node:fs';
 import { BoxError } from '@tsc-box/model';
-import { bootId, launcherIdentity } from '../containers/store.ts';
+import { bootId, launcherIdentity } from '../containers/identity.ts';
 import { removeTree } from '../containers/remove-tree.ts';
 
 const TEMPORARY = '.unpacking-';
