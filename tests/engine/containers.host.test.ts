@@ -107,13 +107,12 @@ describe.skipIf(!userns)('the host image in a user namespace (needs root and use
     engine.remove(container.state.id);
   });
 
-  it('shares one skeleton among containers, which none of them changes', async () => {
-    const skeletons = (): string[] => readdirSync(join(engine.root, 'skeletons'));
-    await run('touch /in-the-root', { userns: 'private' }, { remove: true });
-    const [name = ''] = skeletons();
-    await run('true', { userns: 'private' }, { remove: true });
-    expect(skeletons()).toEqual([name]);
-    expect(existsSync(join(engine.root, 'skeletons', name, 'in-the-root'))).toBe(false);
+  it('has a skeleton that no container changes, as others share it', async () => {
+    const { output } = await run('touch /in-the-root && ls -d /in-the-root', { userns: 'private' }, { remove: true });
+    expect(output).toContain('/in-the-root\n');
+    const skeletons = readdirSync(join(engine.root, 'skeletons')).map((name) => join(engine.root, 'skeletons', name));
+    expect(skeletons.length).toBeGreaterThan(0);
+    for (const path of skeletons) expect(existsSync(join(path, 'in-the-root'))).toBe(false);
   });
 });
 

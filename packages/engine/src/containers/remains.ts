@@ -13,8 +13,8 @@ export const GONE = '.gone.';
 /** Before the maker of a skeleton that is being made. */
 export const MAKING = '.making.';
 
-/** Milliseconds. A skeleton may be mounted at any moment: one that goes has been left alone for so long. */
-const SKELETON_MS_MAX = 24 * 60 * 60_000;
+/** Milliseconds. One that was just made is about to be used. */
+const SKELETON_MS_MAX = 10 * 60_000;
 
 /** `readCreated`: the first record of a container, undefined where there is none. */
 export function removeRemains(directories: Directories, system: System, readCreated: (id: string) => CreatedRecord | undefined): void {

@@ -1,6 +1,6 @@
 /** Launching a container and seeing it through to its end. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs';
 import { BoxError, checkContainerName, type ExitStatus, type LaunchedProcess } from '@tsc-box/model';
 import type { Directories } from './directories.ts';
 import { readMountinfo } from './host-mounts.ts';
@@ -29,9 +29,14 @@ export async function runContainer(parts: Parts, request: RunRequest): Promise<R
     try {
       return await runOnce(parts, request);
     } catch (error) {
-      if (request.image !== 'host' || tries === TRIES_MAX || readMountinfo() === parts.memory.text) throw error;
+      if (request.image !== 'host' || tries === TRIES_MAX || !hasHostChanged(parts)) throw error;
     }
   }
+}
+
+/** A skeleton that was not used for long is removed by `sweep` of any process. */
+function hasHostChanged({ memory }: Parts): boolean {
+  return readMountinfo() !== memory.text || [...memory.shapes.values()].some(({ skeleton }) => skeleton !== undefined && !existsSync(skeleton));
 }
 
 async function runOnce(parts: Parts, request: RunRequest): Promise<RunningContainer> {
