@@ -10,7 +10,7 @@ import { VERSION } from './version.ts';
 
 async function box(args: readonly string[], behaviour: Behaviour = {}): Promise<Recorded & { code: number }> {
   const { outside, recorded } = fakeOutside(behaviour);
-  return { ...recorded, code: await dispatch(args, outside), requests: recorded.requests, output: recorded.output, errors: recorded.errors, cleanups: recorded.cleanups };
+  return { ...recorded, code: await dispatch(args, outside), requests: recorded.requests, output: recorded.output, errors: recorded.errors, cleanups: recorded.cleanups, dismissed: recorded.dismissed };
 }
 
 describe('run', () => {
@@ -50,8 +50,12 @@ describe('run', () => {
   });
 
   it('kills the container when waiting for it fails', async () => {
-    const { code, killed, cleanups } = await box(['run', 'host', 'x'], { waitError: new Error('lost') });
-    expect([code, killed, cleanups]).toEqual([125, [9], 1]);
+    const { code, killed, cleanups, dismissed } = await box(['run', 'host', 'x'], { waitError: new Error('lost') });
+    expect([code, killed, cleanups, dismissed]).toEqual([125, [9], 1, 0]);
+  });
+
+  it('lets its guard go when the container has ended and is tidied up', async () => {
+    expect((await box(['run', 'host', 'x'])).dismissed).toBe(1);
   });
 
   it('gives a bundle the terminal that its config asks for', () => {

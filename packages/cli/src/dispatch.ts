@@ -5,7 +5,7 @@ import { booleanValue, stringValue, type Flag, type Parsed } from './args/flag.t
 import { nearest } from './args/nearest.ts';
 import { helpHint, parseArgs } from './args/parse.ts';
 import { GLOBAL_FLAGS } from './args/run-flags.ts';
-import type { Cli, Command } from './commands/command.ts';
+import type { Cli, Command, Guard } from './commands/command.ts';
 import { COMMANDS } from './commands/registry.ts';
 import { renderError, renderWarning, type ErrorFormat } from './report/errors.ts';
 import type { Style } from './report/style.ts';
@@ -19,6 +19,8 @@ export interface Outside {
   /** `style` of standard output (1) and standard error (2). */
   style(fd: 1 | 2): Style;
   openEngine(systemName: string, root: string | undefined): Promise<Engine>;
+  /** Starts what tidies up when this process is killed; undefined where there is no such thing. */
+  startGuard(systemName: string, root: string | undefined): Promise<Guard | undefined>;
 }
 
 const TOP_FLAGS: readonly Flag[] = [
@@ -36,7 +38,7 @@ export async function dispatch(argv: readonly string[], outside: Outside): Promi
     const [name, ...rest] = top.positionals;
     if (name === undefined || (name === 'help' && rest.length === 0) || booleanValue(top, 'help')) return await help(undefined, outside);
     if (name === 'help') return await help(findCommand(rest[0] ?? ''), outside);
-    if (name === '__complete') return await (await import('./commands/completion.ts')).completeWords(rest, () => outside.openEngine(systemName(top, outside), stringValue(top, 'root')), (text) => outside.write(text));
+    if (name.startsWith('__')) return await hidden(name, rest, top, outside);
     const command = findCommand(name);
     const parsed = parseArgs(rest, { command: name, flags: flagsOf(command), stopAtWord: command.stopAtWord });
     format = formatOf(parsed) ?? format;
@@ -61,6 +63,15 @@ function findCommand(name: string): Command {
   throw new UsageError({ attempted: 'read the command line', detail: `unknown command "${name}", allowed: ${COMMANDS.map((one) => one.name).join(', ')}`, hint: guess === undefined ? helpHint(undefined) : `did you mean "${guess}"?` });
 }
 
+/** Commands for our own use: completion scripts and the guard. */
+async function hidden(name: string, words: readonly string[], top: Parsed, outside: Outside): Promise<number> {
+  const engine = (): Promise<Engine> => outside.openEngine(systemName(top, outside), stringValue(top, 'root'));
+  if (name === '__complete') return await (await import('./commands/completion.ts')).completeWords(words, engine, (text) => outside.write(text));
+  if (name !== '__sweep') findCommand(name);
+  (await engine()).sweep();
+  return 0;
+}
+
 async function help(command: Command | undefined, outside: Outside): Promise<number> {
   const { commandHelp, programHelp } = await import('./help.ts');
   outside.write(command === undefined ? programHelp(COMMANDS, outside.style(1)) : commandHelp(command, outside.style(1)));
@@ -78,6 +89,7 @@ async function perform(command: Command, parsed: Parsed, words: readonly string[
       return outside.style(1);
     },
     engine: () => (engine ??= outside.openEngine(systemName(parsed, outside), stringValue(parsed, 'root'))),
+    startGuard: () => outside.startGuard(systemName(parsed, outside), stringValue(parsed, 'root')),
     write: (text) => outside.write(text),
     warn: (text) => outside.writeError(renderWarning(text, format, errors())),
     report: (error) => outside.writeError(renderError(error, format, errors())),

@@ -10,6 +10,7 @@ export interface Recorded {
   readonly opened: [system: string, root: string | undefined][];
   readonly killed: number[];
   cleanups: number;
+  dismissed: number;
   output: string;
   errors: string;
 }
@@ -24,7 +25,7 @@ export interface Behaviour {
 }
 
 export function fakeOutside(behaviour: Behaviour = {}): { outside: Outside; recorded: Recorded } {
-  const recorded: Recorded = { requests: [], removed: [], opened: [], killed: [], cleanups: 0, output: '', errors: '' };
+  const recorded: Recorded = { requests: [], removed: [], opened: [], killed: [], cleanups: 0, dismissed: 0, output: '', errors: '' };
   const outside: Outside = {
     env: behaviour.env ?? {}, cwd: () => '/work dir',
     write: (text) => void (recorded.output += text),
@@ -34,6 +35,7 @@ export function fakeOutside(behaviour: Behaviour = {}): { outside: Outside; reco
       recorded.opened.push([system, root]);
       return Promise.resolve(fakeEngine(behaviour, recorded));
     },
+    startGuard: () => Promise.resolve({ dismiss: () => void (recorded.dismissed += 1) }),
   };
   return { outside, recorded };
 }

@@ -1,4 +1,5 @@
 /** The program `tsc-box`. */
+import { resolve } from 'node:path';
 import { exitCodeForError } from '@tsc-box/model';
 import { dispatch, openSystem, type Outside } from './dispatch.ts';
 import { renderError } from './report/errors.ts';
@@ -14,6 +15,15 @@ const outside: Outside = {
   async openEngine(systemName, root) {
     const system = await openSystem(systemName);
     return (await import('@tsc-box/engine')).openEngine({ system, ...(root === undefined ? {} : { root }) });
+  },
+  async startGuard(systemName, root) {
+    const script = process.argv[1];
+    if (systemName !== 'linux' || process.platform !== 'linux' || script === undefined) return undefined;
+    const { startGuard } = await import('@tsc-box/host-linux');
+    // What the engine finds its directories by.
+    const names = ['HOME', 'PATH', 'TMPDIR', 'XDG_DATA_HOME', 'XDG_RUNTIME_DIR'];
+    const env = names.flatMap((name) => (process.env[name] === undefined ? [] : [`${name}=${process.env[name]}`]));
+    return startGuard([process.execPath, script, '--system', 'linux', ...(root === undefined ? [] : ['--root', resolve(root)]), '__sweep'], env);
   },
 };
 

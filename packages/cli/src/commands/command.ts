@@ -4,6 +4,11 @@ import type { Flag, Parsed } from '../args/flag.ts';
 import type { ErrorFormat } from '../report/errors.ts';
 import type { Style } from '../report/style.ts';
 
+/** Tidies up after this process when it is killed, unless dismissed before. */
+export interface Guard {
+  dismiss(): void;
+}
+
 export interface Cli {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
@@ -12,6 +17,7 @@ export interface Cli {
   readonly style: Style;
   /** Opened at first use: `help` and `version` need none. */
   engine(): Promise<Engine>;
+  startGuard(): Promise<Guard | undefined>;
   /** Standard output. */
   write(text: string): void;
   warn(text: string): void;

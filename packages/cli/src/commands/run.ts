@@ -21,8 +21,12 @@ export const run: Run = async (parsed, cli) => {
   try {
     const engine = await cli.engine();
     const size = terminal?.terminalSize();
+    // Not dismissed when something goes wrong: what is left then is what it is for.
+    const guard = await cli.startGuard();
     const container = await engine.run({ ...request, stdio, dieWithParent: true, ...(size === undefined ? {} : { terminalSize: size }) });
-    return await follow(container, wishes, relay, cli);
+    const code = await follow(container, wishes, relay, cli);
+    guard?.dismiss();
+    return code;
   } finally {
     relay.stop();
   }
