@@ -2,7 +2,6 @@
  * From one Node process: launch a static `true` in six new namespaces on an overlay of five layers, with /proc, /sys, /dev,
  * cgroup limits, capabilities and the default seccomp profile; wait for it, remove its cgroups. Peers are spawned.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Engine, RunRequest } from '../../packages/engine/src/index.ts';
 import type { LaunchPlan, System } from '../../packages/model/src/index.ts';
@@ -61,8 +60,7 @@ export async function* inProcess(workshop: Workshop, rounds: number): AsyncGener
   const engine = openEngine({ system, root: join(workshop.directory, 'engine') });
   const image = `oci:${join(busyboxImages(), 'oci')}:1`;
   const request: RunRequest = { image, options: OPTIONS, command: ['/bin/true'], hostEnv: {}, cwd: '/', remove: true, stdio: STDIO };
-  const plan = await engine.plan(request);
-  for (const path of overlayDirectories(plan)) mkdirSync(path, { recursive: true });
+  const plan = await planOfKept(engine, request);
   const peers: readonly Peer[] = [bwrap(workshop), runc(workshop)];
   const subjects = [launchOnly(system, plan), wholeRun(engine, request), spawnFloor, ...peers.filter((peer) => 'run' in peer)];
   const timings = await alternate(subjects, rounds, 5);
@@ -80,7 +78,10 @@ export async function* inProcess(workshop: Workshop, rounds: number): AsyncGener
   yield { title: 'in process: static true, six namespaces, five layers, /proc /sys /dev, limits, capabilities, seccomp', timings, skipped: peers.filter((peer) => 'skipped' in peer), targets };
 }
 
-/** A plan makes nothing: the directories of its writable layer and mount point are the caller's. */
-function overlayDirectories(plan: LaunchPlan): readonly string[] {
-  return plan.child.flatMap((step) => (step.call === 'fsconfig' && (step.args.key === 'upperdir' || step.args.key === 'workdir') && step.args.value !== undefined ? [step.args.value] : []));
+/** The plan of a container that was run once and kept: its directories are there. A plan by itself makes nothing, and has an id of zeros. */
+async function planOfKept(engine: Engine, request: RunRequest): Promise<LaunchPlan> {
+  const kept = await engine.run({ ...request, remove: false });
+  await kept.wait();
+  const plan = await engine.plan(request);
+  return JSON.parse(JSON.stringify(plan).replaceAll(plan.id, kept.state.id)) as LaunchPlan;
 }

@@ -9,6 +9,7 @@ export interface Timing {
   readonly name: string;
   readonly runs: number;
   /** Milliseconds. */
+  readonly best: number;
   readonly median: number;
   readonly p10: number;
   readonly p90: number;
@@ -29,7 +30,7 @@ export async function alternate(subjects: readonly Subject[], rounds: number, wa
   }
   return [...times].map(([name, values]) => {
     const sorted = values.toSorted((a, b) => a - b);
-    return { name, runs: values.length, median: quantile(sorted, 0.5), p10: quantile(sorted, 0.1), p90: quantile(sorted, 0.9) };
+    return { name, runs: values.length, best: quantile(sorted, 0), median: quantile(sorted, 0.5), p10: quantile(sorted, 0.1), p90: quantile(sorted, 0.9) };
   });
 }
 

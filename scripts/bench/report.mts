@@ -27,8 +27,8 @@ export function formatSection({ title, timings, skipped, targets }: Section): st
   if (timings.length > 0) {
     const ours = timings[0]?.median ?? Number.NaN;
     lines.push(table([
-      ['', 'median ms', 'p10', 'p90', 'runs', 'ours / it'],
-      ...timings.map(({ name, median, p10, p90, runs }) => [name, number(median), number(p10), number(p90), String(runs), number(ours / median)]),
+      ['', 'median ms', 'best', 'p10', 'p90', 'runs', 'ours / it', 'by best'],
+      ...timings.map(({ name, best, median, p10, p90, runs }) => [name, number(median), number(best), number(p10), number(p90), String(runs), number(ours / median), number((timings[0]?.best ?? Number.NaN) / best)]),
     ]));
   }
   for (const { name, skipped: reason } of skipped) lines.push(`  ${name}: skipped, ${reason}`);

@@ -31,7 +31,7 @@ describe.skipIf(why !== undefined)(`a busybox image of five layers${why === unde
     try {
       const unpacked = join(directory, 'bundle');
       expect(spawnSync('umoci', ['unpack', '--image', `${join(busyboxImages(), 'oci')}:1`, unpacked]).status).toBe(0);
-      const list = 'cd "$1" && find . -xdev \\( -path ./proc -o -path ./sys -o -path ./dev -o -path ./etc/hosts -o -path ./etc/hostname -o -path ./etc/resolv.conf \\) -prune -o ! -type d -exec stat -c "%n %F %a %u:%g %s %Y" {} + | sort';
+      const list = 'cd "$1" && find . -xdev \\( -path ./proc -o -path ./sys -o -path ./dev -o -path ./etc/hosts -o -path ./etc/mtab -o -path ./etc/hostname -o -path ./etc/resolv.conf \\) -prune -o ! -type d -exec stat -c "%n %F %a %u:%g %s %Y" {} + | sort';
       const theirs = spawnSync('busybox', ['sh', '-c', list, 'sh', join(unpacked, 'rootfs')], { encoding: 'utf8' });
       const ours = home.run(['run', '--rm', sources()[0] ?? '', 'sh', '-c', list, 'sh', '/']);
       expect(ours.stdout).toBe(theirs.stdout);
