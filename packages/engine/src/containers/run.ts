@@ -1,5 +1,4 @@
 /** Launching a container and seeing it through to its end. */
-import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs';
 import { BoxError, checkContainerName, type ExitStatus, type LaunchedProcess } from '@tsc-box/model';
 import type { Directories } from './directories.ts';
@@ -7,6 +6,7 @@ import { readMountinfo } from './host-mounts.ts';
 import { bootId, launcherIdentity } from './identity.ts';
 import { makeLayout, type LayoutEntry, type Owner } from './layout.ts';
 import { prepare, type Prepared, type Preparation } from './prepare.ts';
+import { randomBytes } from './random.ts';
 import { removeContainer } from './remove.ts';
 import { makeSkeleton } from './skeleton.ts';
 import type { Store } from './store.ts';
