@@ -1,6 +1,7 @@
 // The launcher for arm64 Linux. The same records and rules as launcher-x64.S; read that one first.
 // Registers in the child: x20 record, x21 report, x22 control. `svc` changes x0 only.
-// Assembled and run under an emulator of user mode; it has not run on arm64 hardware.
+// It has run in an emulated machine (qemu, Linux 6.1: ../arm64-system.host.test.ts) and under an emulator of user mode.
+// It has not run on arm64 hardware: what an emulator can't show is that the instruction cache sees code that was just written.
 
         .text
         .globl launch, start, start_words
