@@ -220,6 +220,9 @@ function encodeNestedClone(step: Extract<ChildStep, { call: 'clone3' }>, e: Step
   const flags = flagsValue(step.args.flags, e.architecture) + CLONE_VM + CLONE_PARENT + CLONE_PARENT_SETTID + CLONE_CHILD_CLEARTID;
   // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal (none with CLONE_PARENT), stack, stack_size, tls.
   const args = program.pointers([flags, 0, alive, pid, 0, 0, 0, 0]);
+  // The new process stands among the container's own, and its memory is the launcher's until it execs: nobody there may ptrace it
+  // (CVE-2016-9962). execve(2) undoes this for the process, the launcher does for itself.
+  e.record('prctl', [flagValue('PR_SET_DUMPABLE', e.architecture), 0, 0, 0, 0]);
   e.record(NESTED_CLONE, [args, 64], options);
   return { pid, alive };
 }
