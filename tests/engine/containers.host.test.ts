@@ -72,6 +72,33 @@ describe.skipIf(!root)('the host image as root (needs root)', () => {
     }
   });
 
+  it('is put together again when a mount of the machine came or went meanwhile', async () => {
+    const disk = join(base, 'sudden');
+    mkdirSync(disk);
+    let tries = 0;
+    const changing = openEngine({
+      root: join(base, 'store'),
+      system: {
+        ...system,
+        launch(launch) {
+          tries += 1;
+          if (tries > 1) return system.launch(launch);
+          execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', disk]);
+          throw new Error('a layer directory is gone');
+        },
+      },
+    });
+    try {
+      const container = await changing.run(request(`stat -f -c %T ${disk}; grep -c ' ${disk} ' /proc/self/mountinfo`, {}, { remove: true }));
+      expect(readAll(container.process.stdout)).toContain('1\n');
+      await container.wait();
+      expect(tries).toBe(2);
+      await expect(changing.run(request('true', {}, { command: ['no-such-command'] }))).rejects.toMatchObject({ code: 'ERR_TSCBOX_COMMAND_NOT_FOUND' });
+    } finally {
+      execFileSync('umount', [disk]);
+    }
+  });
+
   it('keeps mode and owner of the root and of the directories in it', async () => {
     const { output, container } = await run("stat -c '%a %u %n' / /tmp /root /etc");
     const expected = ['/', '/tmp', '/root', '/etc'].map((path) => `${(lstatSync(path).mode & 0o7777).toString(8)} ${lstatSync(path).uid} ${path}\n`).join('');
