@@ -29,7 +29,8 @@ function dieAtCall(last: number): void {
     throw new Error('unreachable');
   };
   const wrap = (owner: Record<string, AsyncFunction>, name: string, changes: (args: readonly unknown[]) => boolean = () => true): void => {
-    const original = owner[name] as AsyncFunction;
+    const original: AsyncFunction | undefined = owner[name];
+    if (original === undefined) throw new Error(`there is no ${name}`);
     const callThrough = async (self: unknown, args: readonly unknown[]): Promise<unknown> => {
       const result = await original.apply(self, args);
       if (name === 'open' && isOfLock(args[0])) lockFiles.add(result as object);

@@ -27,7 +27,7 @@ export async function collect(source: AsyncIterable<Uint8Array>): Promise<Uint8A
 }
 
 /** `inMemory`: where syncing costs nothing, if there is such a place. */
-export function temporaryDirectory({ inMemory = false } = {}): { readonly path: string } & Disposable {
+export function temporaryDirectory({ inMemory = false } = {}): { readonly path: string; [Symbol.dispose](): void } {
   const path = mkdtempSync(join(inMemory && existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'tsc-box-test-'));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
