@@ -6,7 +6,7 @@ import { defineConfig } from 'rolldown';
 /**
  * Loads Node's modules when they are first used, not when a file that may use them is loaded: node:crypto, node:child_process and
  * node:worker_threads together take as long as a third of Node's own start, and most runs use none of them.
- * `let node_x = require("node:x")` becomes a function, and each `node_x.name` a call of it.
+ * `let node_x = require("node:x")` becomes an object with a getter, and `node_x.name` becomes `node_x.$.name`.
  */
 const lazyBuiltins = {
   name: 'lazy-builtins',
@@ -14,12 +14,12 @@ const lazyBuiltins = {
     const names = [];
     const declared = code.replaceAll(/^(?:let|const|var) (node_\w+) = require\("(node:[\w/]+)"\);$/gm, (_line, name, module) => {
       names.push(name);
-      return `let ${name}$loaded; const ${name} = () => (${name}$loaded ??= require("${module}"));`;
+      return `const ${name} = { loaded: undefined, get $() { return (this.loaded ??= require("${module}")); } };`;
     });
     if (names.length === 0) return null;
-    const rewritten = declared.replaceAll(new RegExp(`(?<![\\w$.])(${names.join('|')})\\.(?=\\w)`, 'g'), '$1().');
-    // Any other use would be of the function: better no build than a wrong one.
-    const left = new RegExp(`(?<![\\w$.])(${names.join('|')})(?!\\$loaded|\\(\\)\\.| = \\(\\) =>)\\b(?!\\$)`).exec(rewritten);
+    const rewritten = declared.replaceAll(new RegExp(`(?<![\\w$.])(${names.join('|')})\\.(?=\\w)`, 'g'), '$1.$$.');
+    // Any other use would be of the object: better no build than a wrong one.
+    const left = new RegExp(`(?<![\\w$.])(${names.join('|')})\\b(?!\\.\\$\\.| = \\{ loaded)`).exec(rewritten);
     if (left !== null) this.error(`lazy-builtins: cannot rewrite this use of ${left[1]}: ${rewritten.slice(left.index - 40, left.index + 60)}`);
     return { code: rewritten };
   },

@@ -1,5 +1,5 @@
 /** Copies between the user's streams and the container's: its terminal, or the pipes it got in place of ours. */
-import { write } from 'node:fs';
+import { read, write } from 'node:fs';
 import { Socket } from 'node:net';
 import { ReadStream } from 'node:tty';
 import type { Readable } from 'node:stream';
@@ -22,12 +22,13 @@ export function attach(child: LaunchedProcess, interactive: boolean, user: UserS
   const sources: Readable[] = [];
   const closers: (() => void)[] = [];
   const copies: Promise<void>[] = [];
-  const copyOut = (source: Readable, to: NodeJS.WriteStream): void => {
+  const copyOut = (source: Readable, to: NodeJS.WriteStream, master?: number): void => {
     sources.push(source);
-    copies.push(copy(source, to));
+    copies.push(copy(source, to, master));
   };
   if (child.terminal !== undefined) {
-    copyOut(new ReadStream(child.terminal), user.stdout);
+    // Half open, as it must not be closed at the end that libuv tells: see `readRest`.
+    copyOut(new ReadStream(child.terminal, { allowHalfOpen: true }), user.stdout, child.terminal);
     if (interactive) closers.push(typeInto(user.stdin, child.terminal));
   }
   if (child.stdout !== undefined) copyOut(new Socket({ fd: child.stdout, readable: true, writable: false }), user.stdout);
@@ -51,7 +52,7 @@ export function attach(child: LaunchedProcess, interactive: boolean, user: UserS
  * Resolves at the end of the output. Reading a terminal whose other side is closed gives EIO (pty(7)): that is its end.
  * When nobody reads what we write (EPIPE), our end is closed too: the container meets a closed pipe, or the hangup of its terminal.
  */
-function copy(source: Readable, to: NodeJS.WriteStream): Promise<void> {
+function copy(source: Readable, to: NodeJS.WriteStream, master: number | undefined): Promise<void> {
   return new Promise((resolve) => {
     const gone = (): void => void source.destroy();
     to.on('error', gone);
@@ -61,8 +62,23 @@ function copy(source: Readable, to: NodeJS.WriteStream): Promise<void> {
       to.on('error', () => undefined);
       resolve();
     });
-    source.once('end', () => source.destroy());
+    source.once('end', () => (master === undefined ? source.destroy() : readRest(master, source, to)));
     source.pipe(to, { end: false });
+  });
+}
+
+/** Bytes: more than the kernel gives at once of a terminal (4095). */
+const CHUNK = 8192;
+
+/**
+ * libuv takes a terminal's hangup for its end although the kernel still holds output (uv__stream_io with POLLHUP): the rest is read here,
+ * until the kernel says EIO.
+ */
+function readRest(master: number, source: Readable, to: NodeJS.WriteStream): void {
+  if (source.destroyed) return;
+  read(master, Buffer.allocUnsafe(CHUNK), 0, CHUNK, null, (error, count, bytes) => {
+    if (error !== null || count === 0 || source.destroyed) return void source.destroy();
+    to.write(bytes.subarray(0, count), () => readRest(master, source, to));
   });
 }
 

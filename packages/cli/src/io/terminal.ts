@@ -1,6 +1,5 @@
-/** The user's terminal while a container has it: size and raw mode. Loaded only with -t, as node:tty costs start-up time. */
-import { isatty, WriteStream } from 'node:tty';
-import { makeRaw } from './termios.unsafe.ts';
+/** The user's terminal while a container has it: size and raw mode. Loaded only with -t. */
+import { makeRaw, windowSize } from './tty.unsafe.ts';
 
 export interface TerminalSize {
   /** Lines of text. */
@@ -9,23 +8,13 @@ export interface TerminalSize {
   readonly width: number;
 }
 
-/** Size of the terminal that we write to, or else read from; undefined where neither is one. */
+/** Size of the terminal that we write to, or else read from; undefined where neither is one, or it has no size. */
 export function terminalSize(): TerminalSize | undefined {
-  const stream = [process.stdout, process.stderr].find((output) => output instanceof WriteStream && output.isTTY) ?? terminalOfInput();
-  if (!(stream instanceof WriteStream)) return undefined;
-  const [width, height] = stream.getWindowSize();
-  return { height, width };
-}
-
-let input: WriteStream | undefined;
-
-/** Both other streams go elsewhere: the size can be asked of what is open for reading as well. */
-function terminalOfInput(): WriteStream | undefined {
-  if (input === undefined && isatty(0)) {
-    input = new WriteStream(0);
-    input.unref?.();
+  for (const fd of [1, 2, 0]) {
+    const size = windowSize(fd);
+    if (size !== undefined && size.height > 0 && size.width > 0) return size;
   }
-  return input;
+  return undefined;
 }
 
 /**

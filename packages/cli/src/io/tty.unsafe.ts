@@ -1,5 +1,7 @@
 /**
- * Raw mode of the user's terminal: ioctl_tty(2) TCGETS and TCSETSW with `struct termios` of asm-generic/termbits.h (x86-64 and arm64).
+ * The user's terminal by ioctl_tty(2).
+ * Size: TIOCGWINSZ with `struct winsize`. Node's streams remember the size and ask again only after their own SIGWINCH handler has run.
+ * Raw mode: TCGETS and TCSETSW with `struct termios` of asm-generic/termbits.h (x86-64 and arm64).
  * Node's own `setRawMode` keeps ONLCR, which turns a bare line feed that a full-screen program sends (move down) into a new line.
  */
 import { createRequire } from 'node:module';
@@ -7,6 +9,9 @@ import type * as Koffi from 'koffi';
 
 const TCGETS = 0x5401;
 const TCSETSW = 0x5403;
+const TIOCGWINSZ = 0x5413;
+/** Rows, columns and two unused, 16 bits each. */
+const WINSIZE_BYTES = 8;
 /** Four 32-bit words of flags, c_line, 19 control characters. */
 const TERMIOS_BYTES = 36;
 
@@ -21,6 +26,14 @@ const VTIME = 5;
 const CONTROL_CHARACTERS = 17;
 
 type Ioctl = (fd: number, request: number, argument: Buffer) => number;
+
+/** Lines and columns of the terminal; undefined where `fd` is none. */
+export function windowSize(fd: number): { readonly height: number; readonly width: number } | undefined {
+  const bytes = Buffer.alloc(WINSIZE_BYTES);
+  // SAFETY: writes WINSIZE_BYTES bytes and keeps no pointer.
+  if (loadIoctl()?.(fd, TIOCGWINSZ, bytes) !== 0) return undefined;
+  return { height: bytes.readUInt16LE(0), width: bytes.readUInt16LE(2) };
+}
 
 /** Makes the terminal raw and returns what sets it back; undefined where that is not possible. */
 export function makeRaw(fd: number): (() => void) | undefined {
@@ -45,17 +58,20 @@ export function rawFrom(saved: Buffer): Buffer {
   return raw;
 }
 
+let loaded: Ioctl | undefined;
+
 function loadIoctl(): Ioctl | undefined {
+  if (loaded !== undefined) return loaded;
   const require = createRequire(import.meta.url);
   try {
     let koffi: typeof Koffi;
     try {
       // The binary itself: host-linux has loaded it already.
-      koffi = createRequire(require.resolve('koffi'))(`@koromix/koffi-linux-${process.arch}`) as typeof Koffi;
+      koffi = createRequire(require.resolve('koffi'))(`@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`) as typeof Koffi;
     } catch {
       koffi = require('koffi') as typeof Koffi;
     }
-    return koffi.load(null).func('ioctl', 'int', ['int', 'ulong', 'void *']) as Ioctl;
+    return (loaded ??= koffi.load(null).func('ioctl', 'int', ['int', 'ulong', 'void *']) as Ioctl);
   } catch {
     return undefined;
   }
