@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LayerExtractor } from '@tsc-box/model';
-import { bootId, launcherIdentity } from '../containers/store.ts';
+import { bootId, launcherIdentity } from '../containers/identity.ts';
 import { fakeExtractor, LAYER, sha256, tarOf, TestLayout } from './images.testing.ts';
 import { openImage, type LayerProgress, type OpenImage } from './open-image.ts';
 
