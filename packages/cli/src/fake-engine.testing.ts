@@ -85,6 +85,6 @@ function fakeContainer(behaviour: Behaviour, recorded: Recorded): RunningContain
 export function fakeState(fields: Partial<ContainerState> = {}): ContainerState {
   return {
     version: 1, id: 'a'.repeat(64), name: 'calm_box', image: 'host', command: ['sh', '-c', 'echo a long command line'], createdAt: '2026-01-01T00:00:00.000Z', bootId: 'b', labels: {},
-    root: { kind: 'directory', path: '/x' } as unknown as ContainerState['root'], rootless: false, remove: false, launcher: { pid: 1, startTime: 1 }, status: 'exited', ...fields,
+    root: { kind: 'directory', path: '/x' } as unknown as ContainerState['root'], rootless: false, files: [], remove: false, launcher: { pid: 1, startTime: 1 }, status: 'exited', ...fields,
   };
 }
