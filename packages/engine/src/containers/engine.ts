@@ -2,9 +2,9 @@
 import { BoxError, checkPlan, type CheckResult } from '@tsc-box/model';
 import { diffContainer } from './diff.ts';
 import { makeDirectories, planDirectories } from './directories.ts';
-import { findContainer, listContainers } from './find.ts';
+import { findContainer } from './find.ts';
 import { newMemory, prepare, type Prepared } from './prepare.ts';
-import { removeByName, sweepContainers } from './remove.ts';
+import { removeByName, sweepAndList, sweepContainers } from './remove.ts';
 import { runContainer, type Parts } from './run.ts';
 import { openStore } from './store.ts';
 import type { Engine, EngineOptions, RunRequest } from './types.ts';
@@ -35,10 +35,7 @@ export function openEngine(options: EngineOptions): Engine {
       return runContainer(parts, request);
     },
     check: (request) => checkRequest(parts, request, needsLayers(request) ? ready : undefined),
-    list() {
-      sweepContainers(parts);
-      return listContainers(parts.store);
-    },
+    list: () => sweepAndList(parts),
     find: (nameOrId) => findContainer(parts.store, nameOrId),
     remove: (nameOrId, { force = false } = {}) => removeByName(parts, nameOrId, force),
     diff: (nameOrId) => diffContainer(system, findContainer(parts.store, nameOrId)),

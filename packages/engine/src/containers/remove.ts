@@ -31,16 +31,22 @@ function kill({ system }: Parts, state: ContainerState): void {
   system.sweep(state.cgroupPath, state.pid, state.startTime);
 }
 
-/** Containers without an end on record whose launcher is gone. Returns their ids. */
-export function sweepContainers(parts: Parts): string[] {
+/** Newest first, after sweeping: each record is read once where nothing was to be swept. */
+export function sweepAndList(parts: Parts): ContainerState[] {
+  const states = listContainers(parts.store);
+  return sweepContainers(parts, states).length === 0 ? states : listContainers(parts.store);
+}
+
+/** Ends containers without an end on record whose launcher is gone. Returns their ids. */
+export function sweepContainers(parts: Parts, states: readonly ContainerState[] = listContainers(parts.store)): string[] {
   const swept: string[] = [];
-  for (const state of listContainers(parts.store)) {
+  for (const state of states) {
     if (state.finishedAt !== undefined && !state.remove) continue;
     if (state.bootId === bootId() && parts.system.isAlive(state.launcher.pid, state.launcher.startTime)) continue;
     end(parts, state);
     swept.push(state.id);
   }
-  parts.store.removeRemains();
+  parts.store.removeRemains(states);
   return swept;
 }
 

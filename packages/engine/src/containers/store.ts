@@ -34,8 +34,8 @@ export interface Store {
   remove(record: CreatedRecord): void;
   /** Forgets it at once; its files go in the background. `made`: what was made for it. */
   removeLater(record: CreatedRecord, made: readonly LayoutEntry[], onError: (error: unknown) => void): void;
-  /** Removes what a crash has left behind while it was being made or removed. */
-  removeRemains(): void;
+  /** Removes what a crash has left behind while it was being made or removed. `known`: the containers there are. */
+  removeRemains(known: readonly CreatedRecord[]): void;
 }
 
 export function openStore(directories: Directories, system: System): Store {
@@ -53,7 +53,10 @@ export function openStore(directories: Directories, system: System): Store {
       const away = forget(directories, record);
       removeLater(away, knownEntries(record, made, directoryOf(record.id), away), () => removeFiles(system, record, away), onError);
     },
-    removeRemains: () => removeRemains(directories, system, (id) => readRecord(directoryOf(id), 'created')),
+    removeRemains(known) {
+      const records = new Map(known.map((record) => [record.id, record]));
+      removeRemains(directories, system, (id) => records.get(id) ?? readRecord(directoryOf(id), 'created'));
+    },
   };
 }
 
