@@ -5,4 +5,5 @@ export { headerBlock, joinBytes, paxRecord, sealHeader, tarEnd, tarEntry, tarHea
 export * from './extractor.ts';
 export * from './names.ts';
 export * from './layer-tree.ts';
+export * from './memory-layers.ts';
 export * from './changeset.ts';
