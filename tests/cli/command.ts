@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../tidy/repository.ts';
 
-const bundle: string = join(root, 'packages', 'cli', 'dist', 'tsc-box.cjs');
+/** The built command of this checkout. */
+export const bundle: string = join(root, 'packages', 'cli', 'dist', 'tsc-box.cjs');
 
 /** Why the built command can't run containers here, or undefined. */
 export function refusal(): string | undefined {
@@ -35,6 +36,7 @@ export interface Home {
   /** Its TMPDIR. */
   readonly temporary: string;
   run(args: readonly string[], invocation?: Invocation): Result;
+  /** Standard input is none, or a pipe where `input` is given: that is written, and the pipe stays open. */
   start(args: readonly string[], invocation?: Invocation): ChildProcess;
   remove(): void;
 }
@@ -42,7 +44,7 @@ export interface Home {
 const TIMEOUT_MS = 60_000;
 
 /** With `uid`, everything is run by that user, and belongs to it. */
-export function makeHome(uid?: number): Home {
+export function makeHome(uid?: number, command: string = bundle): Home {
   const directory = mkdtempSync(join(tmpdir(), 'tsc-box-home-'));
   chmodSync(directory, 0o755);
   const [store, temporary] = [join(directory, 'store'), join(directory, 'tmp')];
@@ -50,7 +52,7 @@ export function makeHome(uid?: number): Home {
   if (uid !== undefined) spawnSync('chown', ['-R', `${String(uid)}:${String(uid)}`, directory]);
   const who = uid === undefined ? {} : { uid, gid: uid };
   const envFor = (env: Invocation['env']): NodeJS.ProcessEnv => ({ PATH: process.env.PATH, HOME: directory, TMPDIR: temporary, XDG_RUNTIME_DIR: temporary, ...env });
-  const argv = (args: readonly string[]): readonly string[] => [bundle, '--root', store, ...args];
+  const argv = (args: readonly string[]): readonly string[] => [command, '--root', store, ...args];
   return {
     directory, store, temporary,
     run(args, { input = '', env, cwd = '/' } = {}) {
@@ -58,7 +60,11 @@ export function makeHome(uid?: number): Home {
       if (error !== undefined) throw error;
       return { code: status, signal, stdout, stderr };
     },
-    start: (args, { env, cwd = '/' } = {}) => spawn(process.execPath, argv(args), { cwd, env: envFor(env), stdio: ['ignore', 'pipe', 'pipe'], ...who }),
+    start(args, { input, env, cwd = '/' } = {}) {
+      const child = spawn(process.execPath, argv(args), { cwd, env: envFor(env), stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'], ...who });
+      child.stdin?.write(input ?? '');
+      return child;
+    },
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
 }
