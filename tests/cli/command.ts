@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../tidy/repository.ts';
 
-/** The built command of this checkout. */
-export const bundle: string = join(root, 'packages', 'cli', 'dist', 'tsc-box.cjs');
+/** The built command of this checkout; another one, such as an installed package's, with TSC_BOX_COMMAND. */
+export const bundle: string = process.env.TSC_BOX_COMMAND ?? join(root, 'packages', 'cli', 'dist', 'tsc-box.cjs');
 
 /** Why the built command can't run containers here, or undefined. */
 export function refusal(): string | undefined {

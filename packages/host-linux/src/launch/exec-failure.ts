@@ -27,6 +27,9 @@ export function execError(failure: ExecFailure): SyscallError {
   if (found === undefined && errno === 'EACCES') {
     return new SyscallError({ ...base, code: 'ERR_TSCBOX_COMMAND_NOT_EXECUTABLE', attempted: `execute ${JSON.stringify(command)}`, errno, path: command, reason: 'a directory on the way to it can not be entered by this user', hint: 'check the modes of the image, or run as another user: -u' });
   }
+  if (found === undefined && errno === 'ELOOP') {
+    return new SyscallError({ ...base, code: 'ERR_TSCBOX_COMMAND_NOT_EXECUTABLE', attempted: `execute ${JSON.stringify(command)}`, errno, path: command, reason: 'too many symbolic links on the way to it: they may point at each other' });
+  }
   if (found === undefined) {
     const where = command === '' ? 'the command is an empty string' : command.includes('/') ? 'no such file in the container' : `not found in PATH of the container: ${candidates.map((candidate) => candidate.path.slice(0, -command.length - 1) || '/').join(':')}`;
     return new SyscallError({ ...base, code: 'ERR_TSCBOX_COMMAND_NOT_FOUND', attempted: `execute ${JSON.stringify(command)}`, errno: 'ENOENT', path: command, reason: where });

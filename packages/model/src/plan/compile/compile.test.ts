@@ -46,6 +46,12 @@ describe('compile', () => {
     await expect(formatPlan(build(USER_SPEC, USER_FACTS))).toMatchFileSnapshot('./golden/user.txt');
   });
 
+  it('makes a read-only tmpfs read-only when all that lies in it is there', () => {
+    const order = ids(build({ ...SPEC, mounts: [...SPEC.mounts!, { destination: '/ro', type: 'tmpfs', options: ['ro'] }, { destination: '/ro/in', type: 'tmpfs' }] }));
+    expect(order.indexOf('mount.3.readonly')).toBeGreaterThan(order.indexOf('mount.4.attach'));
+    expect(order).not.toContain('mount.4.readonly');
+  });
+
   it('gives the same plan for the same input, and plain JSON', () => {
     expect(build()).toEqual(build());
     expect(JSON.parse(JSON.stringify(build()))).toEqual(build());

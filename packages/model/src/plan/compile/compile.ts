@@ -6,7 +6,7 @@ import type { LaunchPlan, PrepareStep } from '../plan.ts';
 import { createBuilder } from './builder.ts';
 import type { CompileOptions, Context } from './context.ts';
 import { addDevices, addTerminal } from './devices.ts';
-import { addMounts } from './mounts.ts';
+import { addMounts, addReadonlyTmpfs } from './mounts.ts';
 import { addNamespaceSteps, planClone, planNamespaceFiles } from './namespaces.ts';
 import { addEarlyProcess, addProcess, addSysctls } from './process.ts';
 import { addPathGuards, addRoot, addSwitchRoot } from './rootfs.ts';
@@ -26,6 +26,7 @@ export function compile(spec: Spec, facts: Facts, options: CompileOptions): Laun
   addMounts(context);
   addDevices(context);
   addTerminal(context);
+  addReadonlyTmpfs(context);
   addSysctls(context);
   addPathGuards(context);
   addSwitchRoot(context);

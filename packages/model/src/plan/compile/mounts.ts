@@ -58,7 +58,9 @@ function addFilesystem(context: Context, mount: SpecMount, parsed: ParsedMountOp
     else b.add(`${name}.option.${index}`, 'fsconfig', { fd: slot(`${name}.fs`), cmd: 'FSCONFIG_SET_STRING', key, value: option.slice(at + 1) }, option);
   });
   b.add(`${name}.create`, 'fsconfig', { fd: slot(`${name}.fs`), cmd: 'FSCONFIG_CMD_CREATE' }, `make the ${type}`, jump);
-  b.add(`${name}.fsmount`, 'fsmount', { fd: slot(`${name}.fs`), attributes: [...parsed.set, ...parsed.recursiveSet] }, 'with its attributes', { result: made, ...jump });
+  const attributes = [...parsed.set, ...parsed.recursiveSet];
+  const now = isReadonlyTmpfs(mount, parsed) ? attributes.filter((flag) => flag !== 'MOUNT_ATTR_RDONLY') : attributes;
+  b.add(`${name}.fsmount`, 'fsmount', { fd: slot(`${name}.fs`), attributes: now }, 'with its attributes', { result: made, ...jump });
   b.add(`${name}.attach`, 'move_mount', { from: slot(made), to: slot(name), toPath: '' }, `attach it at ${mount.destination}`, fallback ? { onSuccess: `${name}.end` } : {});
   if (!fallback) return;
   // A fresh sysfs needs the owner of the network namespace: the host's is shown instead, as read-only as was asked (runc#3672, crun 1.29.1).
@@ -66,6 +68,17 @@ function addFilesystem(context: Context, mount: SpecMount, parsed: ParsedMountOp
   b.add(`${name}.clone-private`, 'mount_setattr', { dirfd: slot(made), path: '', recursive: true, set: parsed.set, clear: [], propagation: 'MS_PRIVATE' }, 'with the same attributes');
   b.add(`${name}.clone-attach`, 'move_mount', { from: slot(made), to: slot(name), toPath: '' }, `attach it at ${mount.destination}`);
   b.land(`${name}.end`);
+}
+
+const isReadonlyTmpfs = (mount: SpecMount, parsed: ParsedMountOptions): boolean => mount.type === 'tmpfs' && [...parsed.set, ...parsed.recursiveSet].includes('MOUNT_ATTR_RDONLY');
+
+/** A new tmpfs is empty: what has its place in it (nodes of /dev, targets of other mounts) is made before it becomes read-only (runc#3276). */
+export function addReadonlyTmpfs({ b, spec }: Context): void {
+  (spec.mounts ?? []).forEach((mount, index) => {
+    const parsed = parseMountOptions(mount.options ?? []);
+    if (parsed.bind || !isReadonlyTmpfs(mount, parsed)) return;
+    b.add(`mount.${index}.readonly`, 'mount_setattr', { dirfd: slot(`mount.${index}.mount`), path: '', recursive: false, set: ['MOUNT_ATTR_RDONLY'], clear: [] }, `${mount.destination} is complete: read-only`);
+  });
 }
 
 /** A terminal's group (`gid=5` of devpts) that the user namespace lacks is left out, as every runtime does: the terminal then has the user's own group. */
