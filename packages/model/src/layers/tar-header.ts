@@ -94,7 +94,8 @@ export function parseHeader(block: Uint8Array, offset: number): RawHeader {
   const name = nameOf(block, fields, format);
   fields.name(name);
   const typeflag = String.fromCharCode(block[156] ?? 0);
-  const device = format !== 'v7' && (typeflag === '3' || typeflag === '4');
+  // Read for every type: other readers refuse an entry for a bad number here, and some then take it for the archive's end.
+  const [devMajor, devMinor] = format === 'v7' ? [0, 0] : [fields.number(329, 8, 'device major'), fields.number(337, 8, 'device minor')];
   return {
     typeflag,
     format,
@@ -105,8 +106,8 @@ export function parseHeader(block: Uint8Array, offset: number): RawHeader {
     gid: fields.number(116, 8, 'gid'),
     size: fields.number(124, 12, 'size'),
     mtime: fields.number(136, 12, 'mtime', Number.MIN_SAFE_INTEGER),
-    devMajor: device ? fields.number(329, 8, 'device major') : 0,
-    devMinor: device ? fields.number(337, 8, 'device minor') : 0,
+    devMajor,
+    devMinor,
     offset,
   };
 }
