@@ -35,7 +35,7 @@ interface Stage extends Watched {
 /** Limits need cgroups, which an ordinary user does not have here. */
 function setStage(home: Home, limited = false): Stage {
   const mark = `TSC_BOX_LEAK_${randomBytes(8).toString('hex')}`;
-  const watched: Watched = { mark, directories: [home.store, home.temporary, '/run/tsc-box', '/var/lib/tsc-box'] };
+  const watched: Watched = { mark, directories: [home.store, home.temporary], caches: [join(home.store, 'skeletons'), join(home.store, 'layers'), join(home.store, 'cache')] };
   const env = { [mark]: '1' };
   const limits = limited ? ['--cgroup-parent', `/tsc-box/${mark}`, '--memory', '64m', '--pids-limit', '32'] : [];
   return { ...watched, home, env, before: takeSnapshot(watched), arguments: (...args) => ['run', '--rm', '-e', `${mark}=1`, ...limits, ...args] };

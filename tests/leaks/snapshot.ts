@@ -14,6 +14,8 @@ export interface Watched {
   readonly mark: string;
   /** Directories whose files are listed. */
   readonly directories: readonly string[];
+  /** Directories below those whose files are kept on purpose, to be used again. */
+  readonly caches: readonly string[];
 }
 
 const MARKED = ['/dev/null', '/dev/zero', '/dev/tty', '/dev/ptmx', '/etc/passwd', '/etc/hosts', '/etc/resolv.conf', '/proc/sys/kernel/hostname'];
@@ -66,8 +68,8 @@ function listMarks(): readonly string[] {
 
 export type Snapshot = ReadonlySet<string>;
 
-export function takeSnapshot({ mark, directories }: Watched): Snapshot {
-  const files = directories.flatMap((directory) => listTree(directory, 64, true)).map((path) => `file ${path}`);
+export function takeSnapshot({ mark, directories, caches }: Watched): Snapshot {
+  const files = directories.flatMap((directory) => listTree(directory, 64, true)).filter((path) => !caches.some((cache) => path.startsWith(`${cache}/`))).map((path) => `file ${path}`);
   return new Set([...listMounts(), ...listCgroups(mark), ...listProcesses(mark).map(describeProcess), ...files, ...listMarks()]);
 }
 
