@@ -56,7 +56,7 @@ export async function prepare(preparation: Preparation, request: RunRequest, id:
   const configured = await configure(preparation, request, source, id);
   const { userns, owner } = userNamespaceOf(configured.spec, facts);
   const planned = planRoot(preparation, request, source, configured, { userns, owner, id });
-  const spec: Spec = { ...configured.spec, mounts: mergeMounts(planned, configured.spec) };
+  const spec = withConsoleSize({ ...configured.spec, mounts: mergeMounts(planned, configured.spec) }, request);
   const plan = compile(spec, facts, {
     id, root: planned.root, createCwd: configured.createCwd, init: configured.init, sources: { ...configured.sources, ...planned.sources },
     ...(request.options.noPivot === undefined ? {} : { noPivot: request.options.noPivot }),
@@ -66,6 +66,12 @@ export async function prepare(preparation: Preparation, request: RunRequest, id:
     image: source.label, spec, plan, planned, owner, userns, labels: configured.labels, stopSignal: configured.stopSignal,
     createDirectories: configured.createDirectories, warnings: [...configured.warnings, ...planned.warnings, ...plan.warnings],
   };
+}
+
+/** The size of the caller's terminal is the container's, unless its bundle says another. */
+function withConsoleSize(spec: Spec, { terminalSize }: RunRequest): Spec {
+  if (spec.process?.terminal !== true || terminalSize === undefined) return spec;
+  return { ...spec, process: { consoleSize: terminalSize, ...spec.process } };
 }
 
 /** What the user mounts on /etc/hosts and the like comes instead of ours. */
