@@ -130,13 +130,11 @@ export const X_WHITEOUT: u32 = 4;
 export const X_REDIRECT: u32 = 8;
 
 export const S_IFMT: u32 = 0xf000;
-export const S_IFSOCK: u32 = 0xc000;
 export const S_IFLNK: u32 = 0xa000;
 export const S_IFREG: u32 = 0x8000;
 export const S_IFBLK: u32 = 0x6000;
 export const S_IFDIR: u32 = 0x4000;
 export const S_IFCHR: u32 = 0x2000;
-export const S_IFIFO: u32 = 0x1000;
 export const S_ISUID: u32 = 0x800;
 export const S_ISGID: u32 = 0x400;
 
@@ -155,7 +153,6 @@ export const ERANGE: i32 = -34;
 export const ENAMETOOLONG: i32 = -36;
 export const ENOTEMPTY: i32 = -39;
 export const ENODATA: i32 = -61;
-export const EOPNOTSUPP: i32 = -95;
 
 export const RENAME_NOREPLACE: u32 = 1;
 export const RENAME_EXCHANGE: u32 = 2;

@@ -1,7 +1,7 @@
 /** Inodes of layers, their data records and extended attributes, and the names that directories have for them. */
 import {
   D_AFTER, D_BEFORE, D_INODE, D_LENGTH, D_NAME, DATA_SIZE, DIR_SIZE, H_FREED, H_NAMES, H_TIME, H_TIME_NS, I_ATIME, I_ATIME_NS, I_COUNT, I_CTIME, I_CTIME_NS, I_FLAGS, I_GID, I_LAST, I_LAYER,
-  I_MODE, I_MTIME, I_MTIME_NS, I_NLINK, I_ORIGIN, I_PINS, I_SIZE, I_UID, I_WHAT, I_XATTRS, INODE_SIZE, L_BYTES, L_ENTRIES, R_OWNER, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG,
+  I_MODE, I_MTIME, I_MTIME_NS, I_NLINK, I_ORIGIN, I_PINS, I_SIZE, I_UID, I_WHAT, INODE_SIZE, L_BYTES, L_ENTRIES, R_OWNER, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG,
 } from './abi.ts';
 import { alloc, handle, release } from './memory.ts';
 import { findRecord, hashName, insertRecord, removeRecord } from './table.ts';

@@ -1,6 +1,6 @@
 /** Layers: trees of inodes, which mounts stack. What the host loads into one, and reads out of one, goes by inode handles. */
 import {
-  BUFFER, BUFFER_SIZE, D_AFTER, D_INODE, D_LENGTH, D_NAME, EEXIST, EINVAL, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, I_ATIME, I_ATIME_NS, I_CTIME, I_CTIME_NS, I_FLAGS, I_GID, I_LAYER, I_MODE,
+  BUFFER, BUFFER_SIZE, D_AFTER, D_INODE, D_LENGTH, EEXIST, EINVAL, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, I_ATIME, I_ATIME_NS, I_CTIME, I_CTIME_NS, I_FLAGS, I_GID, I_LAYER, I_MODE,
   I_MTIME, I_MTIME_NS, I_NLINK, I_SIZE, I_UID, I_WHAT, L_BYTES, L_ENTRIES, L_LIMIT, L_ROOT, L_USERS, LAYER_SIZE, PATH_A, PATH_B, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, STAT,
 } from './abi.ts';
 import { addName, dataNumber, emptyDirectory, findName, freeUnused, isDir, newInode, removeName, replaceName, setTarget, typeOf } from './inodes.ts';

@@ -2,7 +2,7 @@
  * AUFS: hard links survive a copy-up. The copy gets a further name in `.wh..wh.plnk`, made of the source's number, by which
  * the source's other names find it. Linux: fs/aufs/plink.c.
  */
-import { BRANCH_RW, D_INODE, I_MODE, L_ROOT, NAME_TMP, S_IFDIR, S_IFLNK } from './abi.ts';
+import { BRANCH_RW, D_INODE, I_MODE, L_ROOT, NAME_TMP, S_IFDIR } from './abi.ts';
 import { addName, findName, newInode } from './inodes.ts';
 import { handle } from './memory.ts';
 import { branchCount, branchFlags, branchLayer, branchOf } from './nodes.ts';

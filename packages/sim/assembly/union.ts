@@ -3,10 +3,15 @@ import { H_GENERATION, H_NAMES, H_NODES, H_TIME, H_TIME_NS, H_TOP, H_USED } from
 import { address, initMemory } from './memory.ts';
 import { hold as holdNode, letGo as letGoNode, shrinkNodes } from './nodes.ts';
 import { initTable } from './table.ts';
-import { copyUp, checkWritable, dataOf, dataReplace, dataSharesOf, dataWritten, getXattr, inodeLoadData, listXattr, removeXattr, setAttributes, setXattr, sizeAllowed, touchAccessTime } from './attributes.ts';
+import {
+  copyUp, checkWritable, dataOf, dataReplace, dataSharesOf, dataWritten, getXattr, inodeLoadData, listXattr, removeXattr, setAttributes, setXattr, sizeAllowed, touchAccessTime,
+} from './attributes.ts';
 import { create, link } from './create.ts';
 import { takeFreed } from './inodes.ts';
-import { entryAdd, entryFind, entryLink, entryList, entryRemove, entryReplace, inodeDropXattr, inodeGetXattr, inodeListXattrs, inodePutXattr, inodeSet, inodeStat, inodeTarget, layerBytes, layerCreate, layerDestroy, layerLimit, layerRoot } from './layers.ts';
+import {
+  entryAdd, entryFind, entryLink, entryList, entryRemove, entryReplace, inodeDropXattr, inodeGetXattr, inodeListXattrs, inodePutXattr, inodeSet, inodeStat, inodeTarget, layerBytes,
+  layerCreate, layerDestroy, layerLimit, layerRoot,
+} from './layers.ts';
 import { lookup, nodeBranch, nodeInode, nodeName, nodeStat, readlink, walk } from './lookup.ts';
 import { mountCreate, mountDestroy, mountRoot, mountSetReadOnly } from './mounts.ts';
 import { readdir } from './readdir.ts';
@@ -16,7 +21,10 @@ import { rename } from './rename.ts';
 export { copyUp, checkWritable, dataOf, dataReplace, dataSharesOf, dataWritten, getXattr, inodeLoadData, listXattr, removeXattr, setAttributes, setXattr, sizeAllowed, touchAccessTime };
 export { create, link };
 export { takeFreed };
-export { entryAdd, entryFind, entryLink, entryList, entryRemove, entryReplace, inodeDropXattr, inodeGetXattr, inodeListXattrs, inodePutXattr, inodeSet, inodeStat, inodeTarget, layerBytes, layerCreate, layerDestroy, layerLimit, layerRoot };
+export {
+  entryAdd, entryFind, entryLink, entryList, entryRemove, entryReplace, inodeDropXattr, inodeGetXattr, inodeListXattrs, inodePutXattr, inodeSet, inodeStat, inodeTarget, layerBytes,
+  layerCreate, layerDestroy, layerLimit, layerRoot,
+};
 export { lookup, nodeBranch, nodeInode, nodeName, nodeStat, readlink, walk };
 export { mountCreate, mountDestroy, mountRoot, mountSetReadOnly };
 export { readdir };
