@@ -22,11 +22,20 @@ export function isWhiteout(stat: BigIntStats): boolean {
 }
 
 /** `path` is a byte string. Both forms are looked at: layers may come from mounts with and without `userxattr`. */
-export function isOpaque(path: string): boolean {
+export const isOpaque = (path: string): boolean => hasOpaqueMark(path, 'y');
+
+function hasOpaqueMark(path: string, mark: 'x' | 'y'): boolean {
   return ['trusted.overlay.opaque', 'user.overlay.opaque'].some((name) => {
     const value = getXattr(path, name);
-    return value?.length === 1 && value[0] === 0x79;
+    return value?.length === 1 && value[0] === mark.charCodeAt(0);
   });
+}
+
+/** L4: the other form of a whiteout, an empty file with an attribute in a directory with the mark "x". Byte strings. */
+function isFileWhiteout(directory: string, name: string, stat: BigIntStats): boolean {
+  if (!stat.isFile() || stat.size !== 0n) return false;
+  const path = `${directory}/${name}`;
+  return ['trusted.overlay.whiteout', 'user.overlay.whiteout'].some((key) => getXattr(path, key) !== undefined) && hasOpaqueMark(directory, 'x');
 }
 
 export function statQuietly(path: string): BigIntStats | undefined {
@@ -56,7 +65,9 @@ export class MergedLayers implements LowerView {
     const slash = path.lastIndexOf('/');
     for (const layer of this.#layersOf(slash < 0 ? '' : path.slice(0, slash))) {
       const found = this.#at(layer, path);
-      if (found !== undefined) return isWhiteout(found.stat) ? undefined : found;
+      if (found === undefined) continue;
+      const hides = isWhiteout(found.stat) || isFileWhiteout(this.#real(layer, path.slice(0, Math.max(slash, 0))), path.slice(slash + 1), found.stat);
+      return hides ? undefined : found;
     }
     return undefined;
   }
@@ -72,10 +83,11 @@ export class MergedLayers implements LowerView {
     const names = new Map<string, boolean>();
     for (const layer of this.#layersOf(path)) {
       const directory = this.#real(layer, path);
+      const marked = hasOpaqueMark(directory, 'x');
       for (const entry of readdirSync(toBuffer(directory), { encoding: 'latin1', withFileTypes: true })) {
         if (names.has(entry.name)) continue;
-        const stat = entry.isCharacterDevice() ? statQuietly(`${directory}/${entry.name}`) : undefined;
-        names.set(entry.name, stat === undefined || !isWhiteout(stat));
+        const stat = entry.isCharacterDevice() || (marked && entry.isFile()) ? statQuietly(`${directory}/${entry.name}`) : undefined;
+        names.set(entry.name, stat === undefined || !(isWhiteout(stat) || isFileWhiteout(directory, entry.name, stat)));
       }
     }
     return [...names].filter(([, visible]) => visible).map(([name]) => name);
