@@ -3,16 +3,16 @@
  * fs/namei.c, then ovl_rename() in fs/overlayfs/dir.c. Permissions, which come before EXDEV, are the caller's.
  */
 import {
-  EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV, FLAVOUR_PLAIN, I_NLINK, M_FLAVOUR, N_COUNT, N_PARENT, PATH_A, PATH_B, RENAME_EXCHANGE,
+  D_INODE, EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV, FLAVOUR_PLAIN, I_NLINK, M_FLAVOUR, N_COUNT, N_PARENT, PATH_A, PATH_B, RENAME_EXCHANGE,
   RENAME_NOREPLACE, RENAME_WHITEOUT,
 } from './abi.ts';
 import { copyUpNode, directoryIn, branchForChange, isReadOnly } from './copy-up.ts';
 import { findName, isDir, removeName, replaceName, touch, touchChange } from './inodes.ts';
 import { lookupNode, lowerPositive } from './lookup.ts';
 import { address, reserve } from './memory.ts';
-import { branchOf, hold, isDead, isWritable, keyLength, keyName, killNode, letGo, mountOf, moveNode, topInode } from './nodes.ts';
+import { branchOf, hold, isDead, isWritable, keyLength, keyName, killNode, letGo, mountOf, moveNode, pin, topInode, unpin } from './nodes.ts';
 import { checkEmpty, dropName } from './remove.ts';
-import { isAufs, isReservedName, makeOpaque, placeName, putWhiteout } from './whiteouts.ts';
+import { isAufs, isReservedName, leaveWhiteout, makeOpaque, placeName } from './whiteouts.ts';
 
 const AUFS_NAME_MAX: u32 = 242;
 
@@ -104,8 +104,13 @@ function replace(oldDir: u32, node: u32, newDir: u32, newLength: u32, victim: u3
   const name = keyName(node);
   const length = keyLength(node);
   const hides = lowerPositive(oldDir, from, name, length);
+  const hidden = victim == 0 && hides && !isAufs(mount) ? findName(to, PATH_B, newLength) : 0;
+  const whiteout = hidden == 0 ? 0 : load<u32>(hidden + D_INODE);
+  // Held, for it has no name for a moment.
+  if (whiteout != 0) pin(whiteout);
   moveEntry(mount, node, from, to, newLength, victim, directory && isMerged(newDir));
-  if (hides) putWhiteout(mount, from, name, length);
+  if (hides) leaveWhiteout(mount, from, name, length, whiteout);
+  if (whiteout != 0) unpin(whiteout);
   touch(from);
   touch(to);
   touchChange(topInode(node));

@@ -104,6 +104,15 @@ export function putWhiteout(mount: u32, dir: u32, name: u32, length: u32): void 
   addName(dir, name, length, inode);
 }
 
+/**
+ * What rename(2) leaves behind: overlayfs has the file system below make it (RENAME_WHITEOUT), so it is an inode of its own;
+ * or the whiteout that lay under the new name, `moved`, comes here (RENAME_EXCHANGE).
+ */
+export function leaveWhiteout(mount: u32, dir: u32, name: u32, length: u32, moved: u32): void {
+  if (isAufs(mount)) return putWhiteout(mount, dir, name, length);
+  addName(dir, name, length, moved != 0 ? moved : newInode(load<u32>(dir + I_LAYER), S_IFCHR, 0, 0, 0));
+}
+
 /** Puts an inode under a name that may be whiteouted. True when it was: a directory there must be opaque (W4). */
 export function placeName(mount: u32, dir: u32, name: u32, length: u32, inode: u32): bool {
   if (isAufs(mount)) {

@@ -210,8 +210,9 @@ export class Union {
     return this.#wasm.create(dir, this.#scratch.putPath(name), mode, uid, gid, rdev, targetLength);
   }
 
+  /** setuid and setgid bits are ignored, as by the kernel. */
   mkdir(dir: number, name: string, mode: number, uid: number, gid: number): number {
-    return this.create(dir, name, { mode: S_IFDIR | (mode & 0o7777), uid, gid });
+    return this.create(dir, name, { mode: S_IFDIR | (mode & 0o1777), uid, gid });
   }
 
   /** The new name's node, or EEXIST, EPERM (a directory), EXDEV, EROFS. */

@@ -1,0 +1,35 @@
+/** The union file system beside a kernel overlay mount: same operations, same results, same merged tree, same upper layer. */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { unionCase } from './testing/arbitraries.ts';
+import { comparable, lostNumbers } from './testing/cases.ts';
+import { KernelOverlay, whyNoKernel } from './testing/kernel.ts';
+import { runOnUnion } from './testing/sim-runner.ts';
+import { openUnion, type Union } from './union.ts';
+
+const reason = whyNoKernel();
+/** UNION_RUNS=5000 for the long run. */
+const runs = Number(process.env['UNION_RUNS'] ?? 150);
+const seed = process.env['UNION_SEED'] === undefined ? {} : { seed: Number(process.env['UNION_SEED']) };
+
+describe.skipIf(reason !== undefined)(`beside a kernel overlay mount${reason === undefined ? '' : ` (${reason})`}`, () => {
+  let kernel: KernelOverlay;
+  let union: Union;
+  beforeAll(async () => {
+    kernel = new KernelOverlay();
+    union = await openUnion();
+  });
+  afterAll(() => kernel.close());
+
+  it('random operations give the same results and the same trees', async () => {
+    await fc.assert(
+      fc.asyncProperty(unionCase, async (sample) => {
+        const ours = runOnUnion(union, sample);
+        const theirs = await kernel.run(sample);
+        expect(comparable(ours)).toEqual(comparable(theirs));
+        expect(lostNumbers(theirs, ours)).toEqual([]);
+      }),
+      { numRuns: runs, ...seed },
+    );
+  }, 3_600_000);
+});
