@@ -33,6 +33,13 @@ const nativeRequire = {
   },
 };
 
+/** The command line is never a worker thread, and its clock need not be that of `performance`: each of these loads some twenty modules of Node. */
+const mainThread = {
+  name: 'main-thread',
+  resolveId: (id) => (id === 'node:worker_threads' ? '\0main-thread' : null),
+  load: (id) => (id === '\0main-thread' ? 'export const isMainThread = true;' : null),
+};
+
 /** Chunks are named by their content: old ones would pile up. */
 const clean = { name: 'clean', buildStart: () => rmSync(new URL('dist/chunks', import.meta.url), { recursive: true, force: true }) };
 
@@ -45,12 +52,13 @@ export default defineConfig({
   external: ['koffi'],
   resolve: { conditionNames: ['source', 'import', 'node', 'default'] },
   preserveEntrySignatures: false,
-  plugins: [clean, nativeRequire, lazyBuiltins],
+  transform: { define: { 'performance.now': 'milliseconds' } },
+  plugins: [clean, mainThread, nativeRequire, lazyBuiltins],
   output: {
     dir: 'dist', format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: 'chunks/[name]-[hash].cjs',
     // Names stay as they are, for stack traces. Without comments and spaces half as much is read at each start.
     codeSplitting: { groups: [{ name: 'run', test: isOfEveryRun, includeDependenciesRecursively: false }] },
     minify: { mangle: false, compress: true, codegen: { removeWhitespace: true } },
-    banner: (chunk) => `${chunk.isEntry ? '#!/usr/bin/env node\n' : ''}const nativeRequire = require;`,
+    banner: (chunk) => `${chunk.isEntry ? '#!/usr/bin/env node\n' : ''}const nativeRequire = require, milliseconds = () => process.uptime() * 1000;`,
   },
 });

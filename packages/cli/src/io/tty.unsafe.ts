@@ -4,8 +4,7 @@
  * Raw mode: TCGETS and TCSETSW with `struct termios` of asm-generic/termbits.h (x86-64 and arm64).
  * Node's own `setRawMode` keeps ONLCR, which turns a bare line feed that a full-screen program sends (move down) into a new line.
  */
-import { createRequire } from 'node:module';
-import type * as Koffi from 'koffi';
+import { koffi } from '@tsc-box/host-linux';
 
 const TCGETS = 0x5401;
 const TCSETSW = 0x5403;
@@ -61,17 +60,8 @@ export function rawFrom(saved: Buffer): Buffer {
 let loaded: Ioctl | undefined;
 
 function loadIoctl(): Ioctl | undefined {
-  if (loaded !== undefined) return loaded;
-  const require = createRequire(import.meta.url);
   try {
-    let koffi: typeof Koffi;
-    try {
-      // The binary itself: host-linux has loaded it already.
-      koffi = createRequire(require.resolve('koffi'))(`@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`) as typeof Koffi;
-    } catch {
-      koffi = require('koffi') as typeof Koffi;
-    }
-    return (loaded ??= koffi.load(null).func('ioctl', 'int', ['int', 'ulong', 'void *']) as Ioctl);
+    return (loaded ??= koffi().load(null).func('ioctl', 'int', ['int', 'ulong', 'void *']) as Ioctl);
   } catch {
     return undefined;
   }
