@@ -2,10 +2,9 @@
  * A seccomp profile as the classic BPF program that seccomp(2) SECCOMP_SET_MODE_FILTER loads: an array of struct sock_filter.
  * Source: Documentation/userspace-api/seccomp_filter.rst; linux/filter.h. libseccomp writes the program.
  */
-import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, mkdirSync, readFileSync, readSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, fstatSync, readSync, statSync } from 'node:fs';
 import { SyscallError, UnsupportedError, type Facts, type SpecSeccomp } from '@tsc-box/model';
+import { readCached, writeCached } from './cache.ts';
 import { libseccomp, type FilterContext, type Libseccomp } from './libseccomp.unsafe.ts';
 import { seccompRules, type RuleList } from './rules.ts';
 
@@ -18,7 +17,6 @@ const INSTRUCTION_BYTES = 8;
 const MAX_INSTRUCTIONS = 4096;
 /** Increase it when the same profile compiles to another program than before. */
 const CACHE_VERSION = 'tsc-box seccomp 1';
-const DIGEST_BYTES = 32;
 
 export function compileSeccomp(profile: SpecSeccomp, facts: Facts): Uint8Array {
   const path = requireSeccomp(facts);
@@ -95,47 +93,20 @@ function failure(call: string, attempted: string, code: number): SyscallError {
   return new SyscallError({ attempted, syscall: call, errno: names[code] ?? String(-code), reason: 'libseccomp refused it', hint: 'check this entry of linux.seccomp; an older libseccomp may not know the action' });
 }
 
+const keys = new WeakMap<SpecSeccomp, string>();
+
 /** The program of a profile, from `cacheDir` when it was compiled before. The cache only saves time: any trouble with it is passed over. */
 export function seccompProgram(profile: SpecSeccomp, facts: Facts, cacheDir: string): Uint8Array {
   const library = requireSeccomp(facts);
-  const stat = statSync(library, { throwIfNoEntry: false });
-  const key = createHash('sha256').update(JSON.stringify([CACHE_VERSION, profile, facts.architecture, library, stat?.size, stat?.mtimeMs])).digest('hex');
-  const file = join(cacheDir, `seccomp-${key}.bpf`);
-  const found = readCached(file);
-  if (found !== undefined) return found;
+  let key = keys.get(profile);
+  if (key === undefined) {
+    const stat = statSync(library, { throwIfNoEntry: false });
+    key = JSON.stringify([CACHE_VERSION, facts.architecture, library, stat?.size, stat?.mtimeMs, profile]);
+    keys.set(profile, key);
+  }
+  const found = readCached(cacheDir, key);
+  if (found !== undefined && isProgramLength(found.length)) return found;
   const program = compileSeccomp(profile, facts);
-  writeCached(cacheDir, file, program);
+  writeCached(cacheDir, key, program);
   return program;
-}
-
-const digestOf = (program: Uint8Array): Buffer => createHash('sha256').update(program).digest();
-
-/** A file is the digest of the program, then the program. It is a security policy: a short or changed one is not used. */
-function readCached(file: string): Uint8Array | undefined {
-  let bytes: Buffer;
-  try {
-    const stat = statSync(file);
-    // Another user must not be able to plant a filter.
-    if (stat.uid !== process.geteuid?.() || (stat.mode & 0o022) !== 0) return undefined;
-    bytes = readFileSync(file);
-  } catch {
-    return undefined;
-  }
-  const program = bytes.subarray(DIGEST_BYTES);
-  return isProgramLength(program.length) && digestOf(program).equals(bytes.subarray(0, DIGEST_BYTES)) ? new Uint8Array(program) : undefined;
-}
-
-function writeCached(cacheDir: string, file: string, program: Uint8Array): void {
-  const temporary = `${file}.${String(process.pid)}.${String(process.hrtime.bigint())}`;
-  try {
-    mkdirSync(cacheDir, { recursive: true, mode: 0o700 });
-    writeFileSync(temporary, Buffer.concat([digestOf(program), program]), { flag: 'wx', mode: 0o600 });
-    renameSync(temporary, file);
-  } catch {
-    try {
-      unlinkSync(temporary);
-    } catch {
-      // Nothing was written.
-    }
-  }
 }

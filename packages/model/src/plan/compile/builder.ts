@@ -1,5 +1,5 @@
 /** Collects child steps and keeps their ids unique. */
-import { assert } from '../../errors/box-error.ts';
+import { assert, InternalError } from '../../errors/box-error.ts';
 import type { CallArgs, CallName, ChildStep, Fd, OnError } from '../plan.ts';
 
 export interface StepOptions {
@@ -33,12 +33,14 @@ export function createBuilder(): PlanBuilder {
   const resolve = (label: string): string => landings.get(label) ?? label;
   return {
     warnings: [],
-    add(id, call, args, why, options = {}) {
-      assert(!ids.has(id), `step ids are unique (${id})`);
+    add<C extends CallName>(id: string, call: C, args: CallArgs[C], why: string, options?: StepOptions) {
+      if (ids.has(id)) throw new InternalError(`keep the invariant: step ids are unique (${id})`);
       ids.add(id);
       for (const label of pending) landings.set(label, id);
-      pending = [];
-      const step = { id, call, args, why, ...(options.result === undefined ? {} : { result: options.result }), onError: options.onError ?? FAIL, ...(options.onSuccess === undefined ? {} : { onSuccess: options.onSuccess }) };
+      if (pending.length > 0) pending = [];
+      const step: { id: string; call: C; args: CallArgs[C]; why: string; result?: string; onError: OnError; onSuccess?: string } = { id, call, args, why, onError: options?.onError ?? FAIL };
+      if (options?.result !== undefined) step.result = options.result;
+      if (options?.onSuccess !== undefined) step.onSuccess = options.onSuccess;
       // The pair (call, args) is tied by C; TypeScript can't follow that through the union.
       steps.push(step as ChildStep);
     },

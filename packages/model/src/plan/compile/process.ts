@@ -138,7 +138,10 @@ function addCapabilitySets(context: Context, wanted: SpecCapabilities, uid: numb
   const { b } = context;
   const held = (names: readonly string[] | undefined): string[] => heldCapabilities(context, names ?? []);
   // As docker and podman: a user other than root starts with no effective capability that is not ambient.
-  const ambient = held(wanted.ambient);
+  // The kernel raises a capability to ambient only where it is permitted and inheritable (capabilities(7)); `runc spec` writes others too.
+  const raisable = (name: string): boolean => wanted.permitted?.includes(name) === true && wanted.inheritable?.includes(name) === true;
+  const ambient = held(wanted.ambient).filter(raisable);
+  for (const name of held(wanted.ambient)) if (!raisable(name)) b.warnings.push(`ambient ${name} is left out: it is not both permitted and inheritable`);
   const effective = uid === 0 ? held(wanted.effective) : held(wanted.effective).filter((name) => ambient.includes(name));
   const permitted = uid === 0 ? held(wanted.permitted) : held(wanted.permitted).filter((name) => ambient.includes(name));
   b.add('caps.set', 'capset', { effective, permitted, inheritable: held(wanted.inheritable) }, 'process.capabilities');

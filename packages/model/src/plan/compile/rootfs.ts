@@ -90,7 +90,7 @@ export function addPathGuards({ b, spec }: Context): void {
   }
   masked.forEach((path, index) => addMask(b, `mask.${index}`, path));
   (spec.linux?.readonlyPaths ?? []).forEach((path, index) => addReadonly(b, index, path));
-  
+
 }
 
 function relative(path: string): string {
