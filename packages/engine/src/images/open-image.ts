@@ -5,7 +5,6 @@ import { LayerStore } from './layer-store.ts';
 import { ownPlatform, type Platform } from './platform.ts';
 import type { ImageSource } from './source.ts';
 import type { ReadableImage } from './types.ts';
-import { unpackLayer } from './unpack-layer.ts';
 
 export interface LayerProgress {
   /** Counted from 1. */
@@ -101,6 +100,7 @@ async function unpackOne(image: ReadableImage, index: number, id: string, below:
   const { onBytes, onWarning, limits, sync = true } = options;
   const [number, layers] = [index + 1, image.layers.length];
   options.onProgress?.(`unpacking layer ${String(number)} of ${String(layers)} (${formatBytes(layer.size)})`);
+  const { unpackLayer } = await import('./unpack-layer.ts');
   const temporary = store.makeTemporary();
   try {
     await unpackLayer(layer, temporary, options.extractor, {
