@@ -1,6 +1,6 @@
 /** Copy-up: rules C1 to C6. Linux: fs/overlayfs/copy_up.c; for AUFS with its policy "top-down-parent", fs/aufs/wbr_policy.c. */
 import {
-  BRANCH_RW, EEXIST, ENAMETOOLONG, ENOSPC, EROFS, I_NLINK, I_SIZE, L_BYTES, L_LIMIT, M_FLAGS, MOUNT_RDONLY, N_COUNT, N_FLAGS, N_PARENT, NODE_PSEUDO_LINK, S_IFREG, STACK_TMP,
+  BRANCH_RW, EEXIST, ENAMETOOLONG, ENOSPC, ENOTDIR, EROFS, I_NLINK, I_SIZE, L_BYTES, L_LIMIT, M_FLAGS, MOUNT_RDONLY, N_COUNT, N_FLAGS, N_INO, N_PARENT, NODE_PSEUDO_LINK, S_IFREG, STACK_TMP,
 } from './abi.ts';
 import { addName, cloneInode, isDir, setOrigin, typeOf } from './inodes.ts';
 import { address, changed, handle, reserve } from './memory.ts';
@@ -46,7 +46,7 @@ export function directoryIn(node: u32, branch: u32): i32 {
   const mount = mountOf(node);
   const count = load<u32>(node + N_COUNT);
   for (let index: u32 = 0; index < count; index++) if (branchOf(mount, stackAt(node, index)) == branch) return handle(stackAt(node, index));
-  if (isDead(node)) return EEXIST;
+  if (isDead(node)) return ENOTDIR;
   const parent = directoryIn(load<u32>(node + N_PARENT), branch);
   if (parent < 0) return parent;
   if (!reserve()) return ENOSPC;
@@ -84,8 +84,8 @@ export function copyUpNode(node: u32, withData: bool): i32 {
   const linked = (load<u32>(node + N_FLAGS) & NODE_PSEUDO_LINK) != 0;
   if (isReadOnly(mount)) return EROFS;
   if (isWritable(mount, source) && !linked) return 0;
-  // C6: a removed object that was never copied up can't be any more.
-  if (isDead(node)) return EEXIST;
+  // C6: a removed object that was never copied up can't be any more. A directory would have to replace the whiteout.
+  if (isDead(node)) return isDir(source) ? ENOTDIR : EEXIST;
   const dir = load<u32>(node + N_PARENT);
   if (dir == 0) return EROFS;
   const branch = branchForChange(dir, branchOf(mount, source));
@@ -111,8 +111,11 @@ function copyFile(node: u32, source: u32, parent: u32, layer: u32, withData: boo
   const mount = mountOf(node);
   if (typeOf(source) == S_IFREG && withData && load<f64>(layer + L_BYTES) + load<f64>(source + I_SIZE) > load<f64>(layer + L_LIMIT)) return ENOSPC;
   const copy = cloneInode(source, layer, usesUserXattr(mount), withData);
+  const single = load<u32>(source + I_NLINK) == 1;
+  // With userxattr a symbolic link or device can't have the attribute `origin`: only this node remembers the number.
+  if (single && (typeOf(source) == S_IFREG || !usesUserXattr(mount))) setOrigin(copy, source);
   // H1: a hard link is broken, and the copy is an object of its own. AUFS keeps it.
-  if (load<u32>(source + I_NLINK) == 1) setOrigin(copy, source);
+  if (!single && !isAufs(mount)) store<u32>(node + N_INO, <u32>handle(copy));
   addName(parent, keyName(node), keyLength(node), copy);
   if (isAufs(mount) && load<u32>(source + I_NLINK) > 1) {
     setOrigin(copy, source);

@@ -3,7 +3,7 @@
  * fs/namei.c, then ovl_rename() in fs/overlayfs/dir.c. Permissions, which come before EXDEV, are the caller's.
  */
 import {
-  D_INODE, EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV, FLAVOUR_PLAIN, I_NLINK, M_FLAVOUR, N_COUNT, N_PARENT, PATH_A, PATH_B, RENAME_EXCHANGE,
+  D_INODE, EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV, FLAVOUR_OVERLAY, I_COUNT, I_NLINK, M_FLAVOUR, N_COUNT, N_PARENT, PATH_A, PATH_B, RENAME_EXCHANGE,
   RENAME_NOREPLACE, RENAME_WHITEOUT,
 } from './abi.ts';
 import { copyUpNode, directoryIn, branchForChange, isReadOnly } from './copy-up.ts';
@@ -85,10 +85,10 @@ function isMerged(dir: u32): bool {
 function replace(oldDir: u32, node: u32, newDir: u32, newLength: u32, victim: u32): i32 {
   const mount = mountOf(node);
   const directory = isDir(topInode(node));
-  if (victim != 0 && directory) {
-    const own = isWritable(mount, topInode(victim)) ? topInode(victim) : 0;
-    // A target that hides a lower directory may hold whiteouts; one that doesn't is removed as it is.
-    const empty = checkEmpty(victim, own, load<u32>(victim + N_COUNT) > 1 || own == 0);
+  // A target that merges may hold whiteouts, and is looked at first. One in the upper layer alone is left to the file system below.
+  const pureTarget = victim != 0 && directory && !isAufs(mount) && load<u32>(victim + N_COUNT) == 1 && isWritable(mount, topInode(victim));
+  if (victim != 0 && directory && !pureTarget) {
+    const empty = checkEmpty(victim, 0, true);
     if (empty < 0) return empty;
   }
   const copied = copyUpNode(node, true);
@@ -101,6 +101,10 @@ function replace(oldDir: u32, node: u32, newDir: u32, newLength: u32, victim: u3
   if (!reserve()) return ENOSPC;
   const from = address(oldPlace);
   const to = address(newPlace);
+  // R4: what lies below the new name must not show through. overlayfs marks the directory before it moves it, even in vain.
+  const opaque = directory && load<u32>(mount + M_FLAVOUR) == FLAVOUR_OVERLAY && isMerged(newDir);
+  if (opaque) makeOpaque(mount, topInode(node));
+  if (pureTarget && load<u32>(topInode(victim) + I_COUNT) != 0) return ENOTEMPTY;
   const name = keyName(node);
   const length = keyLength(node);
   const hides = lowerPositive(oldDir, from, name, length);
@@ -108,7 +112,7 @@ function replace(oldDir: u32, node: u32, newDir: u32, newLength: u32, victim: u3
   const whiteout = hidden == 0 ? 0 : load<u32>(hidden + D_INODE);
   // Held, for it has no name for a moment.
   if (whiteout != 0) pin(whiteout);
-  moveEntry(mount, node, from, to, newLength, victim, directory && isMerged(newDir));
+  moveEntry(mount, node, from, to, newLength, victim);
   if (hides) leaveWhiteout(mount, from, name, length, whiteout);
   if (whiteout != 0) unpin(whiteout);
   touch(from);
@@ -124,14 +128,13 @@ function replace(oldDir: u32, node: u32, newDir: u32, newLength: u32, victim: u3
 }
 
 /** The names in the branch itself. What the new one stood for, a whiteout too, goes. */
-function moveEntry(mount: u32, node: u32, from: u32, to: u32, newLength: u32, victim: u32, opaque: bool): void {
+function moveEntry(mount: u32, node: u32, from: u32, to: u32, newLength: u32, victim: u32): void {
   const inode = topInode(node);
   const replaced = victim == 0 ? 0 : findName(to, PATH_B, newLength);
   if (replaced != 0) dropName(replaced);
   const wasHidden = placeName(mount, to, PATH_B, newLength, inode);
   removeName(findName(from, keyName(node), keyLength(node)));
-  // R4: what lies below the new name must not show through.
-  if (isDir(inode) && load<u32>(mount + M_FLAVOUR) != FLAVOUR_PLAIN && (isAufs(mount) ? wasHidden || victim != 0 : opaque)) makeOpaque(mount, inode);
+  if (isDir(inode) && isAufs(mount) && (wasHidden || victim != 0)) makeOpaque(mount, inode);
 }
 
 function exchangeNames(node: u32, victim: u32): i32 {
