@@ -11,6 +11,7 @@ const TIOCSWINSZ = 0x5414;
 const TIOCSPTLCK = 0x4004_5431;
 const TIOCGPTN = 0x8004_5430;
 const CHUNK = 65_536;
+const PAUSE_MS = 5;
 
 export interface Size {
   readonly rows: number;
@@ -24,6 +25,8 @@ export interface TerminalSession {
   shown(): string;
   type(text: string): void;
   resize(size: Size): void;
+  /** Closes the window: a hangup for who uses the terminal. */
+  close(): void;
   /** Resolves when what was shown matches; rejects when the command has ended without it. */
   shows(pattern: RegExp): Promise<RegExpExecArray>;
   /** Exit code or signal, and all that was shown, when the command has ended. */
@@ -49,7 +52,7 @@ function setSize(fd: number, { rows, columns }: Size): void {
 
 /** Opens a terminal of this size and runs a command in it, as the leader of its session: setsid(1) makes it the controlling terminal. */
 export function startInTerminal(argv: readonly string[], options: { readonly size: Size; readonly env: NodeJS.ProcessEnv; readonly uid?: number }): TerminalSession {
-  const master = openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY);
+  const master = openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
   control(master, TIOCSPTLCK, Buffer.alloc(8));
   const number = control(master, TIOCGPTN, Buffer.alloc(8)).readUInt32LE(0);
   const slave = openSync(`/dev/pts/${String(number)}`, constants.O_RDWR | constants.O_NOCTTY);
@@ -63,6 +66,11 @@ export function startInTerminal(argv: readonly string[], options: { readonly siz
 function watch(child: ChildProcess, master: number): TerminalSession {
   let shown = '';
   let over = false;
+  let open = true;
+  const close = (): void => {
+    if (open) closeSync(master);
+    open = false;
+  };
   const waiting = new Set<() => void>();
   const exit = once(child, 'exit');
   const closed = readAll(master, (text) => {
@@ -71,12 +79,14 @@ function watch(child: ChildProcess, master: number): TerminalSession {
   }).then(() => {
     over = true;
     for (const look of waiting) look();
+    close();
   });
   return {
     child,
     shown: () => shown,
     type: (text) => void writeSync(master, text),
     resize: (size) => setSize(master, size),
+    close,
     shows: (pattern) => new Promise((resolve, reject) => {
       const look = (): void => {
         const match = pattern.exec(shown);
@@ -96,15 +106,16 @@ function watch(child: ChildProcess, master: number): TerminalSession {
   };
 }
 
-/** Until every slave is closed, which reading tells by EIO. In the thread pool: libuv takes a hangup for the end too early. */
+/**
+ * Until every slave is closed, which reading tells by EIO. Asked again and again: libuv takes a hangup for the end too early, and a read that
+ * waits would keep the terminal open after `close`.
+ */
 function readAll(master: number, take: (text: string) => void): Promise<void> {
   return new Promise((resolve) => {
     const bytes = Buffer.alloc(CHUNK);
     const next = (): void => read(master, bytes, 0, CHUNK, null, (error, count) => {
-      if (error !== null || count === 0) {
-        closeSync(master);
-        return resolve();
-      }
+      if (error?.code === 'EAGAIN') return void setTimeout(next, PAUSE_MS);
+      if (error !== null || count === 0) return resolve();
       take(bytes.toString('utf8', 0, count));
       next();
     });

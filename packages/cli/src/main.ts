@@ -4,7 +4,7 @@ import { exitCodeForError } from '@tsc-box/model';
 import { dispatch, openSystem, type Outside } from './dispatch.ts';
 import { renderError } from './report/errors.ts';
 import { plain, styleFor } from './report/style.ts';
-import { writeAll } from './report/write.ts';
+import { closeLostTerminals, writeAll } from './report/write.ts';
 
 const outside: Outside = {
   env: process.env,
@@ -32,5 +32,7 @@ process.on('uncaughtException', (error) => {
   writeAll(2, renderError(error, 'text', plain));
   process.exit(exitCodeForError(error));
 });
+
+process.on('exit', closeLostTerminals);
 
 void dispatch(process.argv.slice(2), outside).then((code) => process.exit(code));

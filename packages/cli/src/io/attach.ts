@@ -28,8 +28,10 @@ export function attach(child: LaunchedProcess, interactive: boolean, user: UserS
   };
   if (child.terminal !== undefined) {
     // Half open, as it must not be closed at the end that libuv tells: see `readRest`.
-    copyOut(new ReadStream(child.terminal, { allowHalfOpen: true }), user.stdout, child.terminal);
-    if (interactive) closers.push(typeInto(user.stdin, child.terminal));
+    const master = new ReadStream(child.terminal, { allowHalfOpen: true });
+    copyOut(master, user.stdout, child.terminal);
+    // A raw terminal ends only when it is gone: the container's is hung up then, or its command would wait for ever for a user who left.
+    if (interactive) closers.push(typeInto(user.stdin, child.terminal, () => void master.destroy()));
   }
   if (child.stdout !== undefined) copyOut(new Socket({ fd: child.stdout, readable: true, writable: false }), user.stdout);
   if (child.stderr !== undefined) copyOut(new Socket({ fd: child.stderr, readable: true, writable: false }), user.stderr);
@@ -97,9 +99,9 @@ function feed(stdin: NodeJS.ReadStream, fd: number): () => void {
 
 /**
  * Copies what is typed to the terminal's master side, one write at a time, in Node's thread pool: the kernel makes the writer wait while the
- * container's input queue is full, and output must go on being read meanwhile.
+ * container's input queue is full, and output must go on being read meanwhile. `hangUp` is called when the user's terminal is gone.
  */
-function typeInto(stdin: NodeJS.ReadStream, master: number): () => void {
+function typeInto(stdin: NodeJS.ReadStream, master: number, hangUp: () => void): () => void {
   let closed = false;
   const put = (bytes: Buffer): void => {
     write(master, bytes, (error, written) => {
@@ -115,8 +117,14 @@ function typeInto(stdin: NodeJS.ReadStream, master: number): () => void {
     stdin.pause();
     put(bytes);
   };
+  const left = (): void => {
+    if (closed) return;
+    closed = true;
+    hangUp();
+  };
   stdin.on('data', typed);
-  stdin.on('error', () => undefined);
+  stdin.on('end', left);
+  stdin.on('error', left);
   return () => {
     closed = true;
     stdin.off('data', typed);

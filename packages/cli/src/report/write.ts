@@ -1,5 +1,5 @@
 /** Whole texts to standard output and standard error, written at once: nothing is lost when the process exits right after. */
-import { fstatSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 /** Milliseconds between attempts on a descriptor that another program made non-blocking. */
@@ -25,12 +25,23 @@ const MEMORY_DEVICES = 1;
 
 /** isatty(3), without loading node:tty for descriptors that can't be terminals. */
 export function isTerminal(fd: number): boolean {
+  return mayBeTerminal(fd) && isatty(fd);
+}
+
+/** At exit Node sets the modes of its terminals back, and aborts where one was hung up (EIO): those are closed before. */
+export function closeLostTerminals(): void {
+  for (const fd of [0, 1, 2]) if (mayBeTerminal(fd) && !isatty(fd)) closeSync(fd);
+}
+
+function mayBeTerminal(fd: number): boolean {
   try {
     const stat = fstatSync(fd);
-    if (!stat.isCharacterDevice() || ((stat.rdev >> 8) & 0xfff) === MEMORY_DEVICES) return false;
+    return stat.isCharacterDevice() && ((stat.rdev >> 8) & 0xfff) !== MEMORY_DEVICES;
   } catch {
     return false;
   }
-  const { isatty } = createRequire(import.meta.url)('node:tty') as typeof import('node:tty');
-  return isatty(fd);
+}
+
+function isatty(fd: number): boolean {
+  return (createRequire(import.meta.url)('node:tty') as typeof import('node:tty')).isatty(fd);
 }
