@@ -72,7 +72,7 @@ async function withPlainArchive(file: string, options: OpenImageOptions, use: (f
   }
 }
 
-async function openLayers(image: ReadableImage, options: OpenImageOptions): Promise<OpenImage> {
+export async function openLayers(image: ReadableImage, options: OpenImageOptions): Promise<OpenImage> {
   const store = new LayerStore(options.layersRoot);
   const ids = chainIds(image.layers.map(({ diffId }) => diffId));
   if (!ids.every((id) => store.has(id))) await unpackMissing(image, ids, store, options);

@@ -49,7 +49,7 @@ async function readConfigs(env: Readonly<Record<string, string | undefined>>): P
   const paths = REGISTRY_AUTH_FILE !== undefined && REGISTRY_AUTH_FILE !== ''
     ? [REGISTRY_AUTH_FILE]
     : [docker && `${docker}/config.json`, XDG_RUNTIME_DIR && `${XDG_RUNTIME_DIR}/containers/auth.json`, config && `${config}/containers/auth.json`];
-  const files = await Promise.all(paths.filter((path) => path !== undefined && path !== '').map(readConfig));
+  const files = await Promise.all(paths.filter((path): path is string => path !== undefined && path !== '').map(readConfig));
   return files.filter((file) => file !== undefined);
 }
 

@@ -11,9 +11,10 @@ import { hasBlob, readdirOrNone, readLeases } from './leases.ts';
 import { isRunning } from './owner.ts';
 import type { StorePaths } from './paths.ts';
 import type { GcOptions, GcResult, WrittenBlob } from './types.ts';
+import { LAYER_LEASE } from './names.ts';
 import type { Descriptor, ImageManifest } from '@tsc-box/model';
 
-export const LAYER_LEASE = 'layer:';
+
 
 interface Reachable {
   readonly blobs: Set<string>;

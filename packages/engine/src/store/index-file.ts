@@ -46,8 +46,10 @@ export async function writeIndex(paths: StorePaths, { entries, rest }: IndexFile
   await writeDurably(paths.index, `${JSON.stringify(document)}\n`, paths.ingest);
 }
 
-export function newEntry(name: string, { digest, size, mediaType, platform, annotations }: Descriptor): IndexEntry {
-  const raw = { mediaType, digest, size, ...(platform === undefined ? {} : { platform }), annotations: { ...annotations, [REF_NAME_ANNOTATION]: name } };
+export function newEntry(name: string | undefined, { digest, size, mediaType, platform, annotations }: Descriptor): IndexEntry {
+  const { [REF_NAME_ANNOTATION]: _, ...others } = annotations ?? {};
+  const all = name === undefined ? others : { ...others, [REF_NAME_ANNOTATION]: name };
+  const raw = { mediaType, digest, size, ...(platform === undefined ? {} : { platform }), ...(Object.keys(all).length === 0 ? {} : { annotations: all }) };
   return { name, descriptor: raw, raw };
 }
 

@@ -61,6 +61,7 @@ export function openLease(paths: StorePaths, lock: FileLock): Lease {
       await protectOne(expected.digest);
       return (await hasBlob(paths, expected.digest)) ? undefined : openIngest(paths, expected, protectOne);
     },
+    ingestNew: () => openIngest(paths, {}, protectOne),
     release: () => rm(path, { force: true }),
   };
 }

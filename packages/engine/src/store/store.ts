@@ -108,7 +108,11 @@ async function changeIndex(paths: StorePaths, lock: FileLock, change: (entries: 
   });
 }
 
-const withName = (entries: readonly IndexEntry[], name: string, target: Descriptor): readonly IndexEntry[] => [...entries.filter((entry) => entry.name !== name), newEntry(name, target)];
+/** The name goes to the new image. An entry without a name is not needed beside one with a name, nor twice. */
+function withName(entries: readonly IndexEntry[], name: string | undefined, target: Descriptor): readonly IndexEntry[] {
+  if (name === undefined && entries.some(({ descriptor }) => descriptor.digest === target.digest)) return entries;
+  return [...entries.filter((entry) => (entry.name === undefined ? entry.descriptor.digest !== target.digest : entry.name !== name)), newEntry(name, target)];
+}
 
 function wholeName(name: string): string {
   const reference = parseReference(name);

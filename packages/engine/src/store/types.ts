@@ -54,6 +54,8 @@ export interface Lease {
   writeBlob(source: AsyncIterable<Uint8Array>, expected?: ExpectedBlob): Promise<WrittenBlob>;
   /** Undefined where the blob is already there. */
   ingest(expected: Required<ExpectedBlob>): Promise<Ingest | undefined>;
+  /** For a blob whose digest will be known at its end. */
+  ingestNew(): Promise<Ingest>;
   release(): Promise<void>;
 }
 
@@ -99,8 +101,8 @@ export interface ImageStore {
   list(): Promise<StoredImage[]>;
   /** By name, name and digest, or the beginning of an id. @throws BoxError ERR_TSCBOX_IMAGE_NOT_FOUND */
   resolve(text: string, options?: { readonly platform?: Platform }): Promise<StoredImage>;
-  /** Names an image whose blobs are all there, taking the name from another. @throws BoxError where a blob is missing. */
-  addImage(name: string, target: Descriptor): Promise<void>;
+  /** Names an image whose blobs are all there, taking the name from another. Without a name it is found by its id. @throws BoxError where a blob is missing. */
+  addImage(name: string | undefined, target: Descriptor): Promise<void>;
   /** Gives the image another name too. */
   tag(source: string, name: string): Promise<void>;
   /** By name: that name goes. By id: all its names, if there is one or `force`. @throws BoxError ERR_TSCBOX_STATE */
