@@ -40,6 +40,14 @@ const mainThread = {
   load: (id) => (id === '\0main-thread' ? 'export const isMainThread = true;' : null),
 };
 
+/** V8 reads a file of one byte a character twice as quickly: other characters, all of them in strings, are written as escapes. */
+const ascii = {
+  name: 'ascii',
+  generateBundle(_options, bundle) {
+    for (const chunk of Object.values(bundle)) if (chunk.type === 'chunk') chunk.code = chunk.code.replaceAll(/[^\0-\x7F]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  },
+};
+
 /** Chunks are named by their content: old ones would pile up. */
 const clean = { name: 'clean', buildStart: () => rmSync(new URL('dist/chunks', import.meta.url), { recursive: true, force: true }) };
 
@@ -53,7 +61,7 @@ export default defineConfig({
   resolve: { conditionNames: ['source', 'import', 'node', 'default'] },
   preserveEntrySignatures: false,
   transform: { define: { 'performance.now': 'milliseconds' } },
-  plugins: [clean, mainThread, nativeRequire, lazyBuiltins],
+  plugins: [clean, mainThread, nativeRequire, lazyBuiltins, ascii],
   output: {
     dir: 'dist', format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: 'chunks/[name]-[hash].cjs',
     // Names stay as they are, for stack traces. Without comments and spaces half as much is read at each start.
