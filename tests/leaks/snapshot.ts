@@ -55,7 +55,10 @@ export function listProcesses(mark: string): readonly number[] {
 }
 
 /** The command line of a process, for reading. */
-const describeProcess = (pid: number): string => `process ${String(pid)} ${tryRead(() => readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8'), '').replaceAll('\0', ' ')}`;
+export function describeProcess(pid: number): string {
+  const read = (name: string): string => tryRead(() => readFileSync(`/proc/${String(pid)}/${name}`, 'utf8'), '');
+  return `process ${String(pid)} ${/^State:\s*(.*)$/m.exec(read('status'))?.[1] ?? ''} ${read('cmdline').replaceAll('\0', ' ')}`;
+}
 
 /** Owner and mode of files of the host that a careless runtime changes, and the names in its root. */
 function listMarks(): readonly string[] {
