@@ -98,7 +98,7 @@ function doubleWalk(before: ReadonlyMap<string, Shown>, after: ReadonlyMap<strin
   for (const path of after.keys()) if (path !== '' && !before.has(path)) note('A', path);
   for (const path of before.keys()) if (!after.has(path) && isDirectory(after, parentOf(path))) note('D', path);
   for (const [path, node] of after) if (path !== '' && before.has(path) && !same(before.get(path), node)) changed.add(path).add(parents(path).at(-1) ?? '');
-  for (const path of [...changed]) for (const parent of parents(path)) changed.add(parent);
+  for (const path of changed) for (const parent of parents(path)) changed.add(parent);
   for (const path of changed) if (path !== '' && before.has(path)) lines.push(`C /${path}`);
   return lines.sort((a, b) => (a.slice(2) < b.slice(2) ? -1 : 1));
 }
