@@ -14,8 +14,6 @@ import type { GcOptions, GcResult, WrittenBlob } from './types.ts';
 import { LAYER_LEASE } from './names.ts';
 import type { Descriptor, ImageManifest } from '@tsc-box/model';
 
-
-
 interface Reachable {
   readonly blobs: Set<string>;
   readonly layers: Set<string>;

@@ -107,7 +107,6 @@ class Collector {
   }
 }
 
-
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
   yield bytes;
 }
