@@ -3,7 +3,7 @@
  * place of the name, and `overlay.opaque` on a directory. AUFS: a file `.wh.NAME` beside it, and `.wh..wh..opq` inside.
  */
 import {
-  D_INODE, EIO, FLAVOUR_AUFS, I_FLAGS, I_LAYER, I_MODE, I_NLINK, I_SIZE, I_WHAT, L_ROOT, M_FLAGS, M_FLAVOUR, M_WHITEOUT, MOUNT_USERXATTR, NAME_TMP, S_IFCHR, S_IFMT, S_IFREG, X_OPAQUE, X_REDIRECT,
+  D_INODE, EIO, FLAVOUR_AUFS, I_FLAGS, I_GID, I_LAYER, I_MODE, I_NLINK, I_SIZE, I_WHAT, L_ROOT, M_FLAGS, M_FLAVOUR, M_WHITEOUT, MOUNT_USERXATTR, NAME_TMP, S_IFCHR, S_IFMT, S_IFREG, S_ISGID, X_OPAQUE, X_REDIRECT,
   X_WHITEOUT, X_WHITEOUTS,
 } from './abi.ts';
 import { addName, findName, newInode, removeName, replaceName } from './inodes.ts';
@@ -110,7 +110,8 @@ export function putWhiteout(mount: u32, dir: u32, name: u32, length: u32): void 
  */
 export function leaveWhiteout(mount: u32, dir: u32, name: u32, length: u32, moved: u32): void {
   if (isAufs(mount)) return putWhiteout(mount, dir, name, length);
-  addName(dir, name, length, moved != 0 ? moved : newInode(load<u32>(dir + I_LAYER), S_IFCHR, 0, 0, 0));
+  const gid = (load<u32>(dir + I_MODE) & S_ISGID) != 0 ? load<u32>(dir + I_GID) : 0;
+  addName(dir, name, length, moved != 0 ? moved : newInode(load<u32>(dir + I_LAYER), S_IFCHR, 0, gid, 0));
 }
 
 /** Puts an inode under a name that may be whiteouted. True when it was: a directory there must be opaque (W4). */

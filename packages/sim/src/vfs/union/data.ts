@@ -3,11 +3,12 @@
  * inode gets a file of its own first. Numbers are never used again, so that a restored machine finds its files.
  */
 import type { AdoptedBytes, ByteStore } from './byte-store.ts';
+import { NumberSet } from './number-set.ts';
 import type { Scratch } from './scratch.ts';
 import type { UnionExports } from './wasm.ts';
 
 export interface DataSnapshot {
-  readonly alive: ReadonlySet<number>;
+  readonly alive: NumberSet;
 }
 
 /** Beyond it a sparse file would fill the host's memory: EFBIG. */
@@ -19,7 +20,7 @@ export class DataFiles {
   readonly #scratch: Scratch;
   readonly #store: ByteStore;
   readonly #snapshots = new Set<DataSnapshot>();
-  #alive = new Set<number>();
+  #alive = new NumberSet();
   #next = 1;
   /** Numbers below belong to snapshots too. */
   #frozen = 0;
@@ -104,7 +105,7 @@ export class DataFiles {
 
   snapshot(): DataSnapshot {
     this.collect();
-    const snapshot: DataSnapshot = { alive: new Set(this.#alive) };
+    const snapshot: DataSnapshot = { alive: this.#alive.copy() };
     this.#snapshots.add(snapshot);
     this.#frozen = this.#next;
     return snapshot;
@@ -112,14 +113,19 @@ export class DataFiles {
 
   restore(snapshot: DataSnapshot): void {
     const before = this.#alive;
-    this.#alive = new Set(snapshot.alive);
+    this.#alive = snapshot.alive.copy();
     this.#frozen = this.#next;
-    for (const number of before) if (!this.#isKept(number)) this.#store.remove(number);
+    this.#removeUnused(before);
   }
 
   release(snapshot: DataSnapshot): void {
     this.#snapshots.delete(snapshot);
     if (this.#snapshots.size === 0) this.#frozen = 0;
-    for (const number of snapshot.alive) if (!this.#alive.has(number) && !this.#isKept(number)) this.#store.remove(number);
+    this.#removeUnused(snapshot.alive);
+  }
+
+  #removeUnused(numbers: NumberSet): void {
+    const used = [this.#alive, ...[...this.#snapshots].map(({ alive }) => alive)];
+    for (const number of numbers.without(used)) this.#store.remove(number);
   }
 }

@@ -10,6 +10,7 @@ import { BRANCH_RW, BRANCH_WH, BUFFER, BUFFER_SIZE, FLAVOURS, MOUNT_RDONLY, MOUN
 import { openMemfsStore, type ByteStore } from './byte-store.ts';
 import { DataFiles, type DataSnapshot } from './data.ts';
 import { LayerFiles } from './layer-files.ts';
+import { MemoryImages, putImage, type MemoryImage } from './memory-image.ts';
 import { Scratch, type UnionEntry, type UnionStat, type UnionTime } from './scratch.ts';
 import { instantiate, type UnionExports } from './wasm.ts';
 
@@ -61,7 +62,7 @@ export interface WalkResult {
 
 /** The state of a whole machine's file systems. Void after `release`. */
 export interface UnionSnapshot {
-  readonly memory: Uint8Array;
+  readonly memory: MemoryImage;
   readonly data: DataSnapshot;
 }
 
@@ -75,6 +76,7 @@ export class Union {
   readonly #wasm: UnionExports;
   readonly #scratch: Scratch;
   readonly #data: DataFiles;
+  readonly #images = new MemoryImages();
   /** Layers as they are in themselves: what is loaded, and what an upper one has become. */
   readonly layers: LayerFiles;
 
@@ -304,12 +306,12 @@ export class Union {
   /** Copies the metadata; files are shared until they are written to. */
   snapshot(): UnionSnapshot {
     const data = this.#data.snapshot();
-    return { memory: this.#scratch.bytes.slice(0, this.#wasm.memoryEnd()), data };
+    return { memory: this.#images.take(this.#scratch.bytes.buffer, this.#wasm.memoryEnd()), data };
   }
 
   /** Everything is as it was then. Handles of that time are valid again. */
   restore({ memory, data }: UnionSnapshot): void {
-    this.#scratch.bytes.set(memory);
+    putImage(memory, this.#scratch.bytes.buffer);
     this.#data.restore(data);
   }
 
