@@ -5,14 +5,17 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { bundle, makeHome, refusal, type Home } from '../cli/command.ts';
+import { copyBusyboxRoot } from './bundle.ts';
 
 export const USER = 1000;
 
-/** What `user.remove()` removes as well is the copy. */
-export interface OrdinaryUser extends Home {
-  /** The copied command, for a container to run. */
+/** A home, the command that it runs, and what to run: flags and image. */
+export interface Runner extends Home {
   readonly command: string;
+  readonly image: readonly string[];
 }
+
+export const makeRoot = (): Runner => ({ ...makeHome(), command: bundle, image: ['host'] });
 
 /** Why no ordinary user can run containers here, or undefined. */
 export function refusalForUser(): string | undefined {
@@ -40,9 +43,17 @@ export function copyCommand(): string {
   return join(directory, 'tsc-box.cjs');
 }
 
-/** A home of uid 1000 with a copy of the command. */
-export function makeUser(): OrdinaryUser {
+/** A home of uid 1000 with a copy of the command, which `remove` removes too, and a busybox root: the machine's own may have more mounts than a user can show. */
+export function makeUser(): Runner {
   const command = copyCommand();
   const home = makeHome(USER, command);
-  return { ...home, command, remove: () => [home.directory, dirname(command)].forEach((directory) => rmSync(directory, { recursive: true, force: true })) };
+  const rootfs = copyBusyboxRoot(join(home.directory, 'rootfs'));
+  spawnSync('chown', ['-R', `${String(USER)}:${String(USER)}`, rootfs]);
+  return { ...home, command, image: ['--rootfs', rootfs], remove: () => [home.directory, dirname(command)].forEach((directory) => rmSync(directory, { recursive: true, force: true })) };
 }
+
+/** Both kinds of user, each with the reason why its tests can't run here, or undefined. */
+export const USERS: readonly { readonly who: string; readonly why: string | undefined; readonly uid?: number; readonly make: () => Runner }[] = [
+  { who: 'root', why: refusal(), make: makeRoot },
+  { who: 'an ordinary user', why: refusalForUser(), uid: USER, make: makeUser },
+];

@@ -1,19 +1,14 @@
 import { once } from 'node:events';
 import { spawn, spawnSync } from 'node:child_process';
 import { afterAll, describe, expect, it } from 'vitest';
-import { bundle, makeHome, refusal, type Home } from '../cli/command.ts';
+import { bundle, makeHome, refusal } from '../cli/command.ts';
 import { missingCommand } from '../images/cache.ts';
-import { makeUser, refusalForUser, USER } from './ordinary-user.ts';
+import { USERS } from './ordinary-user.ts';
 import { listAll } from './processes.ts';
 import { startInTerminal, type TerminalSession } from './pty.ts';
 
 const setsid = missingCommand('setsid');
 const needs = setsid === undefined ? undefined : 'needs setsid of util-linux';
-
-const users = [
-  { who: 'root', why: refusal() ?? needs, uid: undefined, make: () => ({ ...makeHome(), command: bundle }) },
-  { who: 'an ordinary user', why: refusalForUser() ?? needs, uid: USER, make: makeUser },
-] as const;
 
 const SIZE = { rows: 42, columns: 173 };
 const GONE = 'the command and its container are gone';
@@ -21,24 +16,26 @@ const GONE = 'the command and its container are gone';
 /** Nothing of ours still runs: the session's own descendants were in this list before. */
 const running = (pids: readonly number[]): readonly number[] => listAll().filter(({ pid, state }) => pids.includes(pid) && state !== 'Z').map(({ pid }) => pid);
 
-describe.each(users)('a terminal for $who', ({ why, uid, make }) => {
+describe.each(USERS)('a terminal for $who', ({ why: reason, uid, make }) => {
+  const why = reason ?? needs;
   const home = why === undefined ? make() : undefined;
   afterAll(() => home?.remove());
+  const image = home?.image ?? [];
   const title = (text: string): string => (why === undefined ? text : `${text} (${why})`);
   const start = (...args: readonly string[]): TerminalSession => {
-    const { command, store, temporary, directory } = home as Home & { readonly command: string };
+    const { command, store, temporary, directory } = home!;
     return startInTerminal([process.execPath, command, '--root', store, 'run', '--rm', ...args], {
       size: SIZE, env: { PATH: process.env.PATH, HOME: directory, TMPDIR: temporary, XDG_RUNTIME_DIR: temporary, TERM: 'xterm' }, ...(uid === undefined ? {} : { uid }),
     });
   };
 
   it.skipIf(why !== undefined)(title('case 15 (podman#10560): the first thing that a command reads of its terminal is the right size'), async () => {
-    expect(await start('-it', 'host', 'stty', 'size').ended()).toEqual({ status: 0, shown: '42 173\r\n' });
+    expect(await start('-it', ...image, 'stty', 'size').ended()).toEqual({ status: 0, shown: '42 173\r\n' });
   });
 
   it.skipIf(why !== undefined)(title('case 15 (podman#3903, #351): a terminal is typed at and kept in step, and its end of input is Ctrl-D'), async () => {
     const resized = 'trap "stty size; done=1" WINCH; echo waiting; until [ -n "$done" ]; do sleep 0.05; done; echo over';
-    const session = start('-it', 'host', 'sh', '-c', `tty; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo ready; while IFS= read -r line; do echo "<$line>"; done; ${resized}`);
+    const session = start('-it', ...image, 'sh', '-c', `tty; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo ready; while IFS= read -r line; do echo "<$line>"; done; ${resized}`);
     await session.shows(/^\/dev\/pts\/0\r\nready\r\n/);
     session.type('typed\n');
     await session.shows(/<typed>/);
@@ -49,18 +46,18 @@ describe.each(users)('a terminal for $who', ({ why, uid, make }) => {
   });
 
   it.skipIf(why !== undefined)(title('case 15: a terminal that is closed hangs up the container\'s, whose command does not wait for ever'), async () => {
-    const session = start('-it', 'host', 'bash', '-c', 'echo ready; while IFS= read -r line; do :; done; exit 9');
+    const session = start('-it', ...image, 'sh', '-c', 'echo ready; while IFS= read -r line; do :; done; exit 9');
     await session.shows(/ready/);
     session.close();
     expect(await once(session.child, 'exit')).toEqual([9, null]);
   });
 
   it.skipIf(why !== undefined)(title('case 21 (moby#44249): Ctrl-C goes to the container as a key, and SIGINT by kill(2) as a signal'), async () => {
-    const key = start('-it', 'host', 'sh', '-c', 'trap "echo interrupted; exit 3" INT; echo ready; while :; do sleep 0.05; done');
+    const key = start('-it', ...image, 'sh', '-c', 'trap "echo interrupted; exit 3" INT; echo ready; while :; do sleep 0.05; done');
     await key.shows(/ready/);
     key.type('\x03');
     expect(await key.ended()).toMatchObject({ status: 3, shown: expect.stringContaining('interrupted') });
-    const signal = start('-it', '--init', 'host', 'sh', '-c', 'echo ready; exec sleep 1000');
+    const signal = start('-it', '--init', ...image, 'sh', '-c', 'echo ready; exec sleep 1000');
     await signal.shows(/ready/);
     signal.child.kill('SIGINT');
     expect(await signal.ended()).toMatchObject({ status: 130 });
@@ -68,7 +65,7 @@ describe.each(users)('a terminal for $who', ({ why, uid, make }) => {
   });
 
   it.skipIf(why !== undefined)(title('case 21: SIGINT without a terminal reaches the container, and the command stays until that has ended'), async () => {
-    const child = home!.start(['run', '--rm', 'host', 'sh', '-c', 'trap "echo caught; done=1" INT; echo ready; until [ -n "$done" ]; do sleep 0.05; done; exit 5']);
+    const child = home!.start(['run', '--rm', ...image, 'sh', '-c', 'trap "echo caught; done=1" INT; echo ready; until [ -n "$done" ]; do sleep 0.05; done; exit 5']);
     const text: string[] = [];
     child.stdout!.setEncoding('utf8').on('data', (chunk: string) => text.push(chunk));
     await once(child.stdout!, 'data');
@@ -77,7 +74,7 @@ describe.each(users)('a terminal for $who', ({ why, uid, make }) => {
   });
 
   it.skipIf(why !== undefined)(title('case 21: a process 1 without a handler ignores SIGINT, and the command does not die leaving it running'), async () => {
-    const child = home!.start(['run', '--rm', '-i', 'host', 'cat'], { input: 'ready\n' });
+    const child = home!.start(['run', '--rm', '-i', ...image, 'cat'], { input: 'ready\n' });
     const text: string[] = [];
     child.stdout!.setEncoding('utf8').on('data', (chunk: string) => text.push(chunk));
     await once(child.stdout!, 'data');
@@ -87,13 +84,13 @@ describe.each(users)('a terminal for $who', ({ why, uid, make }) => {
   });
 
   it.skipIf(why !== undefined)(title('case 16 (containerd#2439, kata#9532): piped input arrives whole and ends'), () => {
-    expect(home!.run(['run', '--rm', '-i', 'host', 'cat'], { input: 'hi\n' })).toEqual({ code: 0, signal: null, stdout: 'hi\n', stderr: '' });
+    expect(home!.run(['run', '--rm', '-i', ...image, 'cat'], { input: 'hi\n' })).toEqual({ code: 0, signal: null, stdout: 'hi\n', stderr: '' });
     const big = 'x'.repeat(1_000_000);
-    expect(home!.run(['run', '--rm', '-i', 'host', 'wc', '-c'], { input: big })).toMatchObject({ code: 0, stdout: '1000000\n' });
+    expect(home!.run(['run', '--rm', '-i', ...image, 'wc', '-c'], { input: big })).toMatchObject({ code: 0, stdout: '1000000\n' });
   });
 
   it.skipIf(why !== undefined)(title('case 16: without -i there is no input, and nobody waits for it'), () => {
-    expect(home!.run(['run', '--rm', 'host', 'cat'], { input: 'not for it' })).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
+    expect(home!.run(['run', '--rm', ...image, 'cat'], { input: 'not for it' })).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
   });
 });
 
