@@ -98,9 +98,9 @@ describe.skipIf(!isRoot)('diffUpper on what the kernel leaves in an upper direct
     sh(at('bottom'), 'mkdir many; cd many; seq 100 | xargs mkdir; seq 100 | while read d; do seq -f "$d/%g" 100; done | xargs touch');
     mounted(true, (merged) => sh(merged, 'for d in $(seq 10); do echo x >many/$d/1; done'));
     ours();
-    const start = process.hrtime.bigint();
+    const start = performance.now();
     const lines = ours();
-    const milliseconds = Number(process.hrtime.bigint() - start) / 1e6;
+    const milliseconds = performance.now() - start;
     expect(lines).toHaveLength(21);
     // 10,000 files lie below; a walk over them takes hundreds of milliseconds here.
     expect(milliseconds).toBeLessThan(100);
