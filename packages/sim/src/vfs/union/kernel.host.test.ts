@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { unionCase } from './testing/arbitraries.ts';
 import { comparable, lostNumbers } from './testing/cases.ts';
+import { expectRule } from './testing/expect-rule.ts';
 import { KernelOverlay, whyNoKernel } from './testing/kernel.ts';
+import { RULES } from './testing/rules.ts';
 import { runOnUnion } from './testing/sim-runner.ts';
 import { openUnion, type Union } from './union.ts';
 
@@ -20,6 +22,14 @@ describe.skipIf(reason !== undefined)(`beside a kernel overlay mount${reason ===
     union = await openUnion();
   });
   afterAll(() => kernel.close());
+
+  for (const rule of RULES) {
+    it(`${rule.rule}: ${rule.says}`, async () => {
+      const theirs = await kernel.run(rule.case);
+      expectRule(rule, theirs);
+      expect(comparable(runOnUnion(union, rule.case))).toEqual(comparable(theirs));
+    });
+  }
 
   it('random operations give the same results and the same trees', async () => {
     await fc.assert(

@@ -1,0 +1,14 @@
+/** Each rule of overlayfs, on the union file system. `kernel.host.test.ts` runs the same ones on the kernel. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { expectRule } from './testing/expect-rule.ts';
+import { RULES } from './testing/rules.ts';
+import { runOnUnion } from './testing/sim-runner.ts';
+import { openUnion, type Union } from './union.ts';
+
+describe('the rules of overlayfs', () => {
+  let union: Union;
+  beforeAll(async () => {
+    union = await openUnion();
+  });
+  for (const rule of RULES) it(`${rule.rule}: ${rule.says}`, () => expectRule(rule, runOnUnion(union, rule.case)));
+});
