@@ -102,17 +102,22 @@ function baseOf({ origin, plainOrigin }: Endpoint, signal: AbortSignal | undefin
   return known;
 }
 
-/** TLS where the registry has it, plain HTTP where that is allowed and TLS is not spoken. */
+/** TLS where the registry has it, plain HTTP where that is allowed and TLS is not spoken. What does not answer at all is asked again next time. */
 async function probe(origin: string, plainOrigin: string, signal: AbortSignal | undefined): Promise<string> {
-  try {
-    const response = await fetch(`${origin}/v2/`, { redirect: 'manual', signal: signal ?? null });
-    await response.body?.cancel();
-    return origin;
-  } catch (error) {
-    bases.delete(origin);
-    if (signal?.aborted === true) throw error;
-    return plainOrigin;
+  for (const base of [origin, plainOrigin]) {
+    try {
+      const response = await fetch(`${base}/v2/`, { redirect: 'manual', signal: signal ?? null });
+      await response.body?.cancel();
+      return base;
+    } catch (error) {
+      if (signal?.aborted === true) {
+        bases.delete(origin);
+        throw error;
+      }
+    }
   }
+  bases.delete(origin);
+  return plainOrigin;
 }
 
 async function requestOnce(client: ClientOptions, url: string, request: RequestOptions): Promise<Response> {

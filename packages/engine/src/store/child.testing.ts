@@ -48,7 +48,7 @@ function dieAtCall(last: number): void {
     };
   };
   const functions = fs as unknown as Record<string, AsyncFunction>;
-  for (const name of ['rename', 'link', 'unlink', 'rm', 'mkdir', 'appendFile']) wrap(functions, name);
+  for (const name of ['rename', 'link', 'unlink', 'rm', 'mkdir', 'appendFile', 'truncate']) wrap(functions, name);
   wrap(functions, 'open', ([, flags]) => typeof flags === 'string' && flags !== 'r');
   syncBuiltinESMExports();
   void fs.open('/dev/null', 'r').then((file) => {

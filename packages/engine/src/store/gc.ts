@@ -1,6 +1,6 @@
 /** Removes what no image, container or lease needs. */
-import { rm, stat } from 'node:fs/promises';
-import { BoxError, isConfigType } from '@tsc-box/model';
+import { rename, rm, stat } from 'node:fs/promises';
+import { BoxError, isConfigType, type Descriptor, type ImageManifest } from '@tsc-box/model';
 import { chainIds, tryParseDigest } from '../images/digest.ts';
 import { removeTree } from '../containers/remove-tree.ts';
 import { errnoOf } from './durable.ts';
@@ -8,11 +8,10 @@ import { readConfig, readManifest } from './documents.ts';
 import type { IndexEntry } from './index-file.ts';
 import { ownerOfIngest } from './ingest.ts';
 import { hasBlob, readdirOrNone, readLeases } from './leases.ts';
-import { isRunning } from './owner.ts';
+import { LAYER_LEASE } from './names.ts';
+import { formatOwner, isRunning, ownIdentity } from './owner.ts';
 import type { StorePaths } from './paths.ts';
 import type { GcOptions, GcResult, WrittenBlob } from './types.ts';
-import { LAYER_LEASE } from './names.ts';
-import type { Descriptor, ImageManifest } from '@tsc-box/model';
 
 interface Reachable {
   readonly blobs: Set<string>;
@@ -82,9 +81,15 @@ async function sweepIngests({ ingest }: StorePaths, { dryRun = false }: GcOption
   return bytes;
 }
 
-async function sweepLayers(root: string, reachable: ReadonlySet<string>, { dryRun = false }: GcOptions): Promise<string[]> {
+/** ORDER: a layer is renamed before it is removed, so that a crash leaves no half of one. Layers' own tidying knows the name. */
+async function sweepLayers(root: string, reachable: ReadonlySet<string>, { dryRun = false, removeLayer = removeTree }: GcOptions): Promise<string[]> {
   const unused = (await readdirOrNone(root)).filter((name) => /^[0-9a-f]{64,128}$/.test(name) && !reachable.has(name));
-  if (!dryRun) for (const name of unused) removeTree(`${root}/${name}`);
+  if (dryRun) return unused;
+  for (const name of unused) {
+    const doomed = `${root}/.unpacking-${formatOwner(ownIdentity())},gc,${name}`;
+    await rename(`${root}/${name}`, doomed);
+    removeLayer(doomed);
+  }
   return unused;
 }
 

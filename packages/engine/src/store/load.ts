@@ -77,9 +77,9 @@ export async function loadArchive(store: ImageStore, source: AsyncIterable<Uint8
       return await addLayout(store, archiveSource(store, lease, members, label), index.manifests, label, options, names);
     }
     if (manifest === undefined) throw invalid(label, 'there is no manifest.json and no index.json in it', 'allowed: what docker save writes, or an OCI image layout; to make an image of a root file system use: tsc-box import');
-    const loaded: LoadedImage[] = [];
-    for (const image of manifest) loaded.push(...(await addDockerImage(store, lease, members, image, label, options)));
-    return loaded;
+    const found: NamedImage[] = [];
+    for (const image of manifest) found.push(await keepDockerImage(store, lease, members, image, label, options));
+    return await nameImages(store, found);
   } finally {
     await lease.release();
   }
@@ -89,17 +89,27 @@ const invalid = (label: string, detail: string, hint?: string): BoxError => new 
 
 /** All images of a layout, named when all blobs of all are there. */
 async function addLayout(store: ImageStore, source: Source, targets: readonly Descriptor[], label: string, options: LoadOptions, names: ReadonlyMap<string, readonly string[]>): Promise<LoadedImage[]> {
-  const found: { readonly names: readonly (string | undefined)[]; readonly target: Descriptor }[] = [];
+  const found: NamedImage[] = [];
   for (const target of targets) {
     const configs = await copyImage(source, target, 0);
     const annotations = Object.fromEntries(Object.entries(target.annotations ?? {}).filter(([key]) => key !== CONTAINERD_NAME && key !== REF_NAME_ANNOTATION));
     found.push({ names: namesOf(target, configs.flatMap((config) => names.get(config) ?? []), label, options), target: { ...target, annotations } });
   }
+  return nameImages(store, found);
+}
+
+interface NamedImage {
+  readonly names: readonly (string | undefined)[];
+  readonly target: Descriptor;
+}
+
+/** Once all blobs of all images are there. */
+async function nameImages(store: ImageStore, found: readonly NamedImage[]): Promise<LoadedImage[]> {
   const loaded: LoadedImage[] = [];
-  for (const image of found) {
-    for (const name of image.names) {
-      await store.addImage(name, image.target);
-      loaded.push({ name, digest: image.target.digest });
+  for (const { names, target } of found) {
+    for (const name of names) {
+      await store.addImage(name, target);
+      loaded.push({ name, digest: target.digest });
     }
   }
   return loaded;
@@ -214,7 +224,7 @@ function parseDockerManifest(bytes: Uint8Array): readonly DockerImage[] {
   });
 }
 
-async function addDockerImage(store: ImageStore, lease: Lease, members: ReadonlyMap<string, Member>, image: DockerImage, label: string, { name }: LoadOptions): Promise<LoadedImage[]> {
+async function keepDockerImage(store: ImageStore, lease: Lease, members: ReadonlyMap<string, Member>, image: DockerImage, label: string, { name }: LoadOptions): Promise<NamedImage> {
   const bytes = await memberBytes(store, members, image.Config);
   const config = parseImageConfig(parseJsonBytes(bytes, image.Config));
   const hex = /^(?:blobs\/sha256\/)?([0-9a-f]{64})(?:\.json)?$/.exec(image.Config)?.[1];
@@ -225,13 +235,7 @@ async function addDockerImage(store: ImageStore, lease: Lease, members: Readonly
   const written = await keepMember(lease, findMember(members, image.Config));
   const target = await writeManifest(lease, { mediaType: MEDIA_TYPES.ociConfig, ...written }, layers, config);
   const names = image.RepoTags.length > 0 ? image.RepoTags : name === undefined ? [undefined] : [name];
-  const loaded: LoadedImage[] = [];
-  for (const tag of names) {
-    const whole = tag === undefined ? undefined : formatReference(parseReference(tag));
-    await store.addImage(whole, target);
-    loaded.push({ name: whole, digest: target.digest });
-  }
-  return loaded;
+  return { names: names.map((tag) => (tag === undefined ? undefined : formatReference(parseReference(tag)))), target };
 }
 
 /** What a layer is is told by its first bytes; a plain one is verified at once, a compressed one when it is unpacked. */

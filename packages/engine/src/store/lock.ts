@@ -6,7 +6,7 @@
  * lock is never removed under a new holder, as happens with a lock file that is unlinked and made again.
  * INVARIANT: numbers only rise, and the last few stay, so that no number is given twice.
  */
-import { link, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
+import { link, open, readdir, readFile, rm, stat, truncate, unlink } from 'node:fs/promises';
 import { BoxError } from '@tsc-box/model';
 import { errnoOf, makeDirectory, stateError } from './durable.ts';
 import { formatOwner, isRunning, ownIdentity, parseOwner } from './owner.ts';
@@ -36,7 +36,7 @@ export function fileLock(directory: string, waitMsMax: number = WAIT_MS_MAX): Fi
         try {
           return await action();
         } finally {
-          await release(directory, path);
+          await release(path);
         }
       });
       last = run.catch(() => undefined);
@@ -84,7 +84,7 @@ async function holderOf(path: string): Promise<string | undefined> {
 }
 
 async function claim(directory: string, number: number): Promise<boolean> {
-  const temporary = await writeTemporary(directory, formatOwner(ownIdentity()));
+  const temporary = await writeTemporary(directory);
   const path = `${directory}/${String(number)}`;
   try {
     await link(temporary, path);
@@ -106,17 +106,23 @@ async function claim(directory: string, number: number): Promise<boolean> {
   return true;
 }
 
-async function release(directory: string, path: string): Promise<void> {
-  await rename(await writeTemporary(directory, ''), path);
+/** In place, since that works on a full disk too. */
+async function release(path: string): Promise<void> {
+  try {
+    await truncate(path);
+  } catch (error) {
+    // Someone took us for dead, and has tidied up since.
+    if (errnoOf(error) !== 'ENOENT') throw stateError('unlock the image store', path, error);
+  }
 }
 
-async function writeTemporary(directory: string, text: string): Promise<string> {
+async function writeTemporary(directory: string): Promise<string> {
   serial += 1;
   const path = `${directory}/.${formatOwner(ownIdentity())},${String(serial)}`;
   try {
     const file = await open(path, 'w', 0o600);
     try {
-      await file.writeFile(text);
+      await file.writeFile(formatOwner(ownIdentity()));
     } finally {
       await file.close();
     }

@@ -71,6 +71,8 @@ export interface GcOptions {
   readonly layersRoot?: string;
   /** Chain ids (hexadecimal) that containers stand on. */
   readonly layersInUse?: () => Iterable<string>;
+  /** How an unpacked layer is removed, where files of other ids need help. Default: as this user. */
+  readonly removeLayer?: (path: string) => void;
   /** Milliseconds. Blobs that are younger stay: for stores that other tools write to at the same time. Default: 0. */
   readonly ageMsMin?: number;
   /** Only tell. */
