@@ -1,38 +1,5 @@
-/** The program `tsc-box`. */
-import { resolve } from 'node:path';
-import { exitCodeForError } from '@tsc-box/model';
-import { dispatch, openSystem, type Outside } from './dispatch.ts';
-import { renderError } from './report/errors.ts';
-import { plain, styleFor } from './report/style.ts';
-import { closeLostTerminals, writeAll } from './report/write.ts';
+/** The program `tsc-box`: V8's cache first, then everything else. */
+import { useCompileCache } from './compile-cache.ts';
 
-const outside: Outside = {
-  env: process.env,
-  cwd: () => process.cwd(),
-  write: (text) => writeAll(1, text),
-  writeError: (text) => writeAll(2, text),
-  style: (fd) => styleFor(fd, process.env),
-  async openEngine(systemName, root) {
-    const system = await openSystem(systemName);
-    return (await import('@tsc-box/engine')).openEngine({ system, ...(root === undefined ? {} : { root }) });
-  },
-  async startGuard(systemName, root) {
-    const script = process.argv[1];
-    if (systemName !== 'linux' || process.platform !== 'linux' || script === undefined) return undefined;
-    const { startGuard } = await import('@tsc-box/host-linux');
-    // What the engine finds its directories by.
-    const names = ['HOME', 'PATH', 'TMPDIR', 'XDG_DATA_HOME', 'XDG_RUNTIME_DIR'];
-    const env = names.flatMap((name) => (process.env[name] === undefined ? [] : [`${name}=${process.env[name]}`]));
-    return startGuard([process.execPath, script, '--system', 'linux', ...(root === undefined ? [] : ['--root', resolve(root)]), '__sweep'], env);
-  },
-};
-
-// An error that nobody caught is a bug; `exit` handlers still end the container and set the terminal back.
-process.on('uncaughtException', (error) => {
-  writeAll(2, renderError(error, 'text', plain));
-  process.exit(exitCodeForError(error));
-});
-
-process.on('exit', closeLostTerminals);
-
-void dispatch(process.argv.slice(2), outside).then((code) => process.exit(code));
+useCompileCache();
+void import('./program.ts').then(({ start }) => start());
