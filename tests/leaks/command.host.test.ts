@@ -52,7 +52,9 @@ const listContainers = (home: Home): readonly string[] => readdirSync(join(home.
 /** The processes end by themselves: the kernel ends them with their launcher. */
 async function expectEnded(mark: string): Promise<void> {
   await waitFor('the processes end without help', () => listProcesses(mark).length === 0).catch(() => undefined);
-  expect(listProcesses(mark).map(describeProcess)).toEqual([]);
+  const left = listProcesses(mark).map((pid) => ({ pid, text: describeProcess(pid) }));
+  for (const { pid } of left) process.kill(pid, 'SIGKILL');
+  expect(left.map(({ text }) => text)).toEqual([]);
 }
 
 function describeUser(title: string, why: string | undefined, uid: number | undefined, limited: boolean): void {
@@ -123,7 +125,12 @@ function describeUser(title: string, why: string | undefined, uid: number | unde
       for (let delay = 0; delay < 150; delay += 10) {
         const known = new Set(listContainers(stage.home));
         const child = stage.home.start(stage.arguments('host', 'sh', '-c', LONG), stage);
-        await waitFor('the container is on record', () => listContainers(stage.home).some((id) => !known.has(id)));
+        let output = '';
+        child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+        await waitFor('the container is on record', () => {
+          expect({ exitCode: child.exitCode, output }).toEqual({ exitCode: null, output: '' });
+          return listContainers(stage.home).some((id) => !known.has(id));
+        });
         await new Promise((resolve) => setTimeout(resolve, delay));
         child.kill('SIGKILL');
         await once(child, 'exit');
