@@ -196,7 +196,8 @@ function launched({ pid, pidfd, terminal }: Started, { cgroup, stdio }: Prepared
   const status = reaped.then((exit): ExitStatus => {
     ended = true;
     last = exit;
-    const oomKilled = exit.signal === SIGKILL && (cgroup?.usage().oomKills ?? 0) > 0;
+    // Any process of it: behind an init or a shell the first one ends by itself, with the code of the one that was killed. A success needs no explanation.
+    const oomKilled = exit.code !== 0 && (cgroup?.usage().oomKills ?? 0) > 0;
     return { code: exit.code, ...(exit.signal === undefined ? {} : { signal: exit.signal }), ...(oomKilled ? { oomKilled } : {}) };
   });
   return {
