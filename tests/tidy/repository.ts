@@ -32,7 +32,8 @@ export function readText(path: string): string {
 }
 
 export const isSource = (path: string): boolean => /\.m?ts$/.test(path);
-export const isTest = (path: string): boolean => /\.test(-d)?\.ts$/.test(path);
+/** Tests and the helpers that only tests import. */
+export const isTest = (path: string): boolean => /\.(test|test-d|testing)\.ts$|\/testing\//.test(path);
 
 /** Module specifiers that a source file imports, re-exports, or loads by `import()` or `require()`. */
 export function importsOf(path: string): readonly string[] {
