@@ -1,12 +1,12 @@
 /** The union file system beside a kernel overlay mount: same operations, same results, same merged tree, same upper layer. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { unionCase } from './testing/arbitraries.ts';
-import { comparable, lostNumbers } from './testing/cases.ts';
-import { expectRule } from './testing/expect-rule.ts';
-import { KernelOverlay, whyNoKernel } from './testing/kernel.ts';
-import { RULES } from './testing/rules.ts';
-import { runOnUnion } from './testing/sim-runner.ts';
+import { unionCase } from '../../../testing/union/arbitraries.ts';
+import { comparable, lostNumbers } from '../../../testing/union/cases.ts';
+import { expectRule } from '../../../testing/union/expect-rule.ts';
+import { KernelOverlay, whyNoKernel } from '../../../testing/union/kernel.ts';
+import { RULES } from '../../../testing/union/rules.ts';
+import { runOnUnion } from '../../../testing/union/sim-runner.ts';
 import { openUnion, type Union } from './union.ts';
 
 const reason = whyNoKernel();

@@ -1,8 +1,8 @@
 /** Each rule of overlayfs, on the union file system. `kernel.host.test.ts` runs the same ones on the kernel. */
-import { beforeAll, describe, expect, it } from 'vitest';
-import { expectRule } from './testing/expect-rule.ts';
-import { RULES } from './testing/rules.ts';
-import { runOnUnion } from './testing/sim-runner.ts';
+import { beforeAll, describe, it } from 'vitest';
+import { expectRule } from '../../../testing/union/expect-rule.ts';
+import { RULES } from '../../../testing/union/rules.ts';
+import { runOnUnion } from '../../../testing/union/sim-runner.ts';
 import { openUnion, type Union } from './union.ts';
 
 describe('the rules of overlayfs', () => {

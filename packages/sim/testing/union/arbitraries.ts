@@ -1,5 +1,5 @@
 /** Random cases, with fast-check. Few names and shallow trees, so that operations meet. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { CaseEntry, CaseOp, UnionCase } from './cases.ts';
 
 const NAMES = ['a', 'b', 'c'] as const;
@@ -30,11 +30,11 @@ function build(wishes: readonly Wish[], prefix: string): CaseEntry[] {
     if (kinds.has(at) || kinds.get(parent) !== 'directory') continue;
     const targetKind = kinds.get(target);
     if (kind === 'link' && targetKind !== 'file') continue;
-    kinds.set(at, kind as CaseEntry['kind']);
+    kinds.set(at, kind);
     const marked = kind === 'directory' && opaque === 0 ? { [`${prefix}.overlay.opaque`]: 'y' } : {};
     // user.* is for files and directories alone.
     const own = kind === 'directory' || kind === 'file' ? { ...xattrs, ...marked } : {};
-    const common = { path: at, kind: kind as CaseEntry['kind'] };
+    const common = { path: at, kind };
     if (kind === 'link') entries.push({ ...common, target });
     else if (kind === 'whiteout') entries.push(common);
     else if (kind === 'symlink') entries.push({ ...common, target: 'nowhere', uid: owner.uid, gid: owner.gid });

@@ -1,7 +1,7 @@
 /** Runs a case on the union file system. */
-import { errnoName, makeDevice, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, splitDevice } from '../abi.ts';
-import type { UnionStat } from '../scratch.ts';
-import type { Union } from '../union.ts';
+import { errnoName, makeDevice, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, splitDevice } from '../../src/vfs/union/abi.ts';
+import type { UnionStat } from '../../src/vfs/union/scratch.ts';
+import type { Union } from '../../src/vfs/union/union.ts';
 import type { CaseAnswer, CaseEntry, CaseObject, CaseOp, CaseTree, UnionCase } from './cases.ts';
 
 const TODAY = 1_700_000_000;

@@ -12,11 +12,13 @@ export function expectRule({ results, merged = {}, upper = {} }: RuleCase, answe
 function expectTree(expected: NonNullable<RuleCase['merged']>, tree: CaseTree): void {
   for (const [path, object] of Object.entries(expected)) {
     const found = tree[path];
-    if (object === undefined || typeof object === 'string') {
-      expect(found, path).toEqual(object);
-      continue;
-    }
-    expect(found, path).toBeTypeOf('object');
-    for (const [key, value] of Object.entries(object)) expect((found as unknown as Record<string, unknown>)[key], `${key} of ${path}`).toEqual(value);
+    if (object === undefined || typeof object === 'string') expect({ [path]: found }).toEqual({ [path]: object });
+    else expect({ [path]: pick(found, Object.keys(object)) }).toEqual({ [path]: object });
   }
+}
+
+function pick(object: CaseTree[string] | undefined, keys: readonly string[]): unknown {
+  if (typeof object !== 'object') return object;
+  const all: Readonly<Record<string, unknown>> = { ...object };
+  return Object.fromEntries(keys.map((key) => [key, all[key]]));
 }
