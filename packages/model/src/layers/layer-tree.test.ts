@@ -107,6 +107,11 @@ describe('applyLayer', () => {
     expect(() => stack(['t'], ['.wh.t', 'l = t'])).toThrow(/does not exist yet/);
   });
 
+  it('T1: a hard link can not take the place of the directory that its target is in', () => {
+    expect(() => stack(['d/', 'd/f'], ['d = d/f'])).toThrow(/in the place of the directory/);
+    expect(() => stack(['d/', 'd/f', 'd = d/f'])).toThrow(/in the place of the directory/);
+  });
+
   it('case 36: an absolute target of a hard link is one inside the root', () => {
     expect(top(['d/', 'd/f'], ['l = /d/f'])).toEqual(['d/', 'd/f', 'l']);
   });

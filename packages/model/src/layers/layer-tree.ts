@@ -215,6 +215,8 @@ export class LayerTree {
     const from = target.join('/');
     const to = path.join('/');
     if (from === to) this.#fail(entry, 'a hard link to itself');
+    // T1: what was at its own place goes first, and the target with it.
+    if (from.startsWith(`${to}/`)) this.#fail(entry, `a hard link in the place of the directory that its target "${shown}" is in`);
     this.#removeAt(path);
     const node = this.#find(target) ?? this.#copyUp(target);
     if (node === undefined || node.kind === 'whiteout') return this.#fail(entry, `a hard link to "${shown}", which does not exist yet`);
