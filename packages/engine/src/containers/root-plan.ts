@@ -1,5 +1,6 @@
 /** What kinds of root there are, and those that need no thought: a directory, and the layers of an image. */
-import { lstatSync, type Stats } from 'node:fs';
+import { lstatSync, readlinkSync, type Stats } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { OverlayRoot, RootPlan, SpecMount } from '@tsc-box/model';
 import { ETC_NAMES, type EtcFiles } from './etc-files.ts';
 import type { LayoutEntry, Owner } from './layout.ts';
@@ -60,8 +61,24 @@ export function overlayAt(context: RootContext, at: string, lowerdirs: readonly 
 export function planDirectoryRoot(context: RootContext, path: string, always: readonly string[]): PlannedRoot {
   const root: RootPlan = { kind: 'directory', path };
   if (context.etc === undefined) return { root, layout: [], first: [], last: [], sources: {}, warnings: [] };
-  const names = ETC_NAMES.filter((name) => always.includes(name) || lstatSync(`${path}/etc/${name}`, { throwIfNoEntry: false })?.isFile() === true);
-  return { root, first: [], ...etcMounts(context, names.map((name) => [name, `/etc/${name}`])), warnings: [] };
+  const places = ETC_NAMES.map((name) => [name, followLinks(path, `/etc/${name}`)] as const);
+  const covered = places.filter(([name, place]) => always.includes(name) || lstatSync(`${path}${place}`, { throwIfNoEntry: false })?.isFile() === true);
+  return { root, first: [], ...etcMounts(context, covered), warnings: [] };
+}
+
+const LINKS_MAX = 40;
+
+/**
+ * Where a file of the root lies when it is a link, as /etc/resolv.conf often is (podman#12667): nothing can be mounted on the link itself.
+ * Only names are computed here, none leaving the root; that no directory on the way leads outside is seen to when it is mounted.
+ */
+function followLinks(root: string, path: string): string {
+  let place = path;
+  for (let links = 0; links < LINKS_MAX; links += 1) {
+    if (lstatSync(`${root}${place}`, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return place;
+    place = resolve(dirname(place), readlinkSync(`${root}${place}`));
+  }
+  return path;
 }
 
 /** `/etc/hosts` and the like as files of the run directory, mounted one by one. */

@@ -46,6 +46,14 @@ describe('compile', () => {
     await expect(formatPlan(build(USER_SPEC, USER_FACTS))).toMatchFileSnapshot('./golden/user.txt');
   });
 
+  it('clones the source of a shared bind while it still is a peer of the host\'s mount', () => {
+    const shared = { ...SPEC, mounts: [...SPEC.mounts!, { destination: '/s', type: 'bind', source: '/srv/s', options: ['bind', 'shared'] }] };
+    const order = ids(build(shared));
+    expect(order.indexOf('mount.3.clone')).toBeLessThan(order.indexOf('root.propagation'));
+    expect(order.indexOf('mount.2.clone')).toBeGreaterThan(order.indexOf('root.propagation'));
+    expect(order.filter((id) => id === 'mount.3.clone')).toHaveLength(1);
+  });
+
   it('makes a read-only tmpfs read-only when all that lies in it is there', () => {
     const order = ids(build({ ...SPEC, mounts: [...SPEC.mounts!, { destination: '/ro', type: 'tmpfs', options: ['ro'] }, { destination: '/ro/in', type: 'tmpfs' }] }));
     expect(order.indexOf('mount.3.readonly')).toBeGreaterThan(order.indexOf('mount.4.attach'));

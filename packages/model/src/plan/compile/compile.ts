@@ -6,7 +6,7 @@ import type { LaunchPlan, PrepareStep } from '../plan.ts';
 import { createBuilder } from './builder.ts';
 import type { CompileOptions, Context } from './context.ts';
 import { addDevices, addTerminal } from './devices.ts';
-import { addMounts, addReadonlyTmpfs } from './mounts.ts';
+import { addMounts, addReadonlyTmpfs, addSharedSources } from './mounts.ts';
 import { addNamespaceSteps, planClone, planNamespaceFiles } from './namespaces.ts';
 import { addEarlyProcess, addProcess, addSysctls } from './process.ts';
 import { addPathGuards, addRoot, addSwitchRoot } from './rootfs.ts';
@@ -22,6 +22,7 @@ export function compile(spec: Spec, facts: Facts, options: CompileOptions): Laun
   checkFacts(context);
   addNamespaceSteps(context);
   addEarlyProcess(context);
+  addSharedSources(context);
   addRoot(context);
   addMounts(context);
   addDevices(context);

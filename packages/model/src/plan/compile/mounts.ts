@@ -28,12 +28,30 @@ function addMount(context: Context, mount: SpecMount, name: string): void {
 /** Attributes are set on the detached clone, so the mount is never seen without them. */
 export function addBind(context: Context, source: string, parsed: ParsedMountOptions, name: string, destination: string): void {
   const { b } = context;
-  const recursive = parsed.recursiveBind ? ['AT_RECURSIVE'] : [];
-  b.add(`${name}.clone`, 'open_tree', { dirfd: 'AT_FDCWD', path: source, flags: ['OPEN_TREE_CLONE', 'OPEN_TREE_CLOEXEC', ...recursive] }, `${source} of the host`, { result: `${name}.tree` });
+  if (!isPeer(context, parsed)) cloneSource(context, source, parsed, name);
   b.add(`${name}.private`, 'mount_setattr', { dirfd: slot(`${name}.tree`), path: '', recursive: parsed.recursiveBind, set: [], clear: [], propagation: parsed.propagation?.flag ?? 'MS_PRIVATE' }, 'its propagation');
   addAttributes(context, name, 'attributes', false, parsed.set, parsed.clear);
   addAttributes(context, name, 'recursive', true, parsed.recursiveSet, parsed.recursiveClear);
   b.add(`${name}.attach`, 'move_mount', { from: slot(`${name}.tree`), to: slot(name), toPath: '' }, `attach it at ${destination}`);
+}
+
+function cloneSource({ b }: Context, source: string, parsed: ParsedMountOptions, name: string): void {
+  const recursive = parsed.recursiveBind ? ['AT_RECURSIVE'] : [];
+  b.add(`${name}.clone`, 'open_tree', { dirfd: 'AT_FDCWD', path: source, flags: ['OPEN_TREE_CLONE', 'OPEN_TREE_CLOEXEC', ...recursive] }, `${source} of the host`, { result: `${name}.tree` });
+}
+
+/** In a user namespace the kernel makes every mount a slave: mount_namespaces(7), "Restrictions". */
+const isPeer = ({ userns }: Context, parsed: ParsedMountOptions): boolean => !userns && parsed.propagation?.flag === 'MS_SHARED';
+
+/**
+ * Sources of `shared` binds, before this namespace's mounts become slaves of the host's: only a clone of a shared mount is its peer, so that
+ * what the container mounts in it appears on the host too.
+ */
+export function addSharedSources(context: Context): void {
+  (context.spec.mounts ?? []).forEach((mount, index) => {
+    const parsed = parseMountOptions(mount.options ?? []);
+    if ((parsed.bind || mount.type === 'bind') && isPeer(context, parsed)) cloneSource(context, mount.source ?? '', parsed, `mount.${index}`);
+  });
 }
 
 /** In a user namespace flags of the host's mounts are locked: clearing one is refused (mount_namespaces(7)), so none is but the access time's. */
