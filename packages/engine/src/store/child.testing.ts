@@ -1,8 +1,10 @@
 /**
- * A process that changes a store over and over, for tests that kill it. Run by a Node that reads TypeScript:
+ * A process that changes a store over and over, for tests of crashes. Run by a Node that reads TypeScript:
  * `child.testing.ts crash ROOT N` kills itself at the Nth call that changes a file, in the middle of it when it writes;
+ * `child.testing.ts copies ROOT PLACE` copies the store to PLACE/N at each such call instead: what a crash there would leave;
  * `child.testing.ts add ROOT PREFIX COUNT` adds that many images and collects garbage between them.
  */
+import { cpSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { addFixture, makeImage } from './fixture.testing.ts';
@@ -14,8 +16,20 @@ type AsyncFunction = (...args: readonly unknown[]) => Promise<unknown>;
 /** Of the lock's own files only the first uses are counted: all are alike, and they are most of all calls. */
 const LOCK_CALLS_MAX = 20;
 
-/** Calls that change something, counted; the process dies at number `last`, half of them before the call and half after. */
-function dieAtCall(last: number): void {
+/** Has a call of a method of FileHandle write half of its bytes; gives back how to write the rest. */
+async function writeHalf(original: AsyncFunction, file: unknown, args: readonly unknown[]): Promise<() => Promise<unknown>> {
+  const [data, offset = 0, length = (data as Uint8Array).length, position] = args as readonly [Uint8Array | string, number?, number?, number?];
+  const half = Math.floor(length / 2);
+  if (position === undefined) {
+    await original.call(file, data.slice(0, half));
+    return () => original.call(file, data.slice(half));
+  }
+  await original.call(file, data, offset, half, position);
+  return () => original.call(file, data, offset, length, position);
+}
+
+/** Calls `at` with the number of each call that changes something: in the middle of writes, before or after the others in turn. */
+function watchCalls(at: (count: number) => void): void {
   let count = 0;
   let lockCalls = 0;
   const lockFiles = new WeakSet();
@@ -23,10 +37,6 @@ function dieAtCall(last: number): void {
   const isCounted = (subject: unknown): boolean => {
     const ofLock = isOfLock(subject) || (typeof subject === 'object' && subject !== null && lockFiles.has(subject));
     return !ofLock || (lockCalls += 1) <= LOCK_CALLS_MAX;
-  };
-  const die = (): never => {
-    process.kill(process.pid, 'SIGKILL');
-    throw new Error('unreachable');
   };
   const wrap = (owner: Record<string, AsyncFunction>, name: string, changes: (args: readonly unknown[]) => boolean = () => true): void => {
     const original: AsyncFunction | undefined = owner[name];
@@ -37,14 +47,18 @@ function dieAtCall(last: number): void {
       return result;
     };
     owner[name] = async function wrapped(this: unknown, ...args: readonly unknown[]): Promise<unknown> {
-      if (changes(args) && isCounted(typeof args[0] === 'string' && this === undefined ? args[0] : this)) count += 1;
-      else return callThrough(this, args);
-      if (count !== last) return callThrough(this, args);
-      const data = args[0];
-      // A torn write: half of the bytes reach the file.
-      if ((name === 'write' || name === 'writeFile') && (data instanceof Uint8Array || typeof data === 'string')) await original.call(this, data.slice(0, data.length / 2));
-      else if (last % 2 === 1) await original.apply(this, args);
-      return die();
+      if (!changes(args) || !isCounted(this ?? args[0])) return callThrough(this, args);
+      count += 1;
+      const number = count;
+      if (this !== undefined && (name === 'write' || name === 'writeFile')) {
+        const writeRest = await writeHalf(original, this, args);
+        at(number);
+        return writeRest();
+      }
+      if (number % 2 === 0) at(number);
+      const result = await callThrough(this, args);
+      if (number % 2 === 1) at(number);
+      return result;
     };
   };
   const functions = fs as unknown as Record<string, AsyncFunction>;
@@ -58,11 +72,12 @@ function dieAtCall(last: number): void {
   });
 }
 
-if (mode === 'crash') dieAtCall(Number(first));
+if (mode === 'crash') watchCalls((count) => void (count === Number(first) && process.kill(process.pid, 'SIGKILL')));
+if (mode === 'copies') watchCalls((count) => cpSync(root, `${first}/${String(count)}`, { recursive: true }));
 await new Promise((resolve) => void setImmediate(resolve));
 const { openImageStore } = await import('./store.ts');
 const store = openImageStore({ root });
-if (mode === 'crash') {
+if (mode !== 'add') {
   await addFixture(store, 'docker.io/library/new:1', makeImage([{ a: 'shared' }, { b: 'new' }]));
   await store.tag('new:1', 'new:2');
   await store.remove('new:1');
