@@ -44,6 +44,8 @@ const USER_AGENT = 'tsc-box';
 /** Nothing gets better by waiting. */
 const FINAL_ERRORS = /^(ENOTFOUND|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ERR_INVALID_URL|.*CERT.*|ERR_TLS_.*|ERR_SSL_.*|EPROTO|DEPTH_ZERO_.*|SELF_SIGNED_.*|UNABLE_TO_.*)$/;
 
+const CERTIFICATE_ERRORS = /CERT|SELF_SIGNED|UNABLE_TO_/;
+
 /** Bases that answered, by origin: the probe for TLS is made once in a process. */
 const bases = new Map<string, Promise<string>>();
 
@@ -79,7 +81,7 @@ async function requestWithRetries(client: ClientOptions, path: string, request: 
   }
 }
 
-export function errnoOfFetch(error: unknown): string {
+function errnoOfFetch(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? '') : '';
 }
@@ -114,6 +116,8 @@ async function probe(origin: string, plainOrigin: string, signal: AbortSignal | 
         bases.delete(origin);
         throw error;
       }
+      // It speaks TLS: going on without would hide what is wrong.
+      if (CERTIFICATE_ERRORS.test(errnoOfFetch(error))) return base;
     }
   }
   bases.delete(origin);

@@ -1,5 +1,6 @@
 /** A registry of a few lines in this process, whose every answer a test can change. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { FixtureImage } from '../store/fixture.testing.ts';
 
@@ -24,7 +25,7 @@ export interface FakeRegistry {
 }
 
 /** Serves the image under every repository and tag. Uploads are taken and forgotten. */
-export async function startFakeRegistry(image: FixtureImage): Promise<FakeRegistry> {
+export async function startFakeRegistry(image: FixtureImage, tls?: { readonly key: Uint8Array; readonly cert: Uint8Array }): Promise<FakeRegistry> {
   const requests: FakeRequest[] = [];
   const counts = new Map<string, number>();
   const handle = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -36,9 +37,8 @@ export async function startFakeRegistry(image: FixtureImage): Promise<FakeRegist
     counts.set(key, (counts.get(key) ?? 0) + 1);
     if (!(await fake.answer(request, response, counts.get(key) ?? 0))) serve(image, request, response);
   };
-  const server = createServer((incoming, response) => {
-    handle(incoming, response).catch(() => response.destroy());
-  });
+  const listener = (incoming: IncomingMessage, response: ServerResponse): void => void handle(incoming, response).catch(() => response.destroy());
+  const server = tls === undefined ? createServer(listener) : createTlsServer({ key: Buffer.from(tls.key), cert: Buffer.from(tls.cert) }, listener);
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   const fake: FakeRegistry = {
     host: `127.0.0.1:${String((server.address() as AddressInfo).port)}`, requests, answer: () => false,
