@@ -140,7 +140,7 @@ export class Union {
   walk(dir: number, path: string): WalkResult {
     const node = this.#wasm.walk(dir, this.#scratch.putPath(path));
     const used = this.#scratch.word(STAT);
-    return { node, used, error: -this.#scratch.word(STAT + 4) };
+    return { node, used, error: 0 - this.#scratch.word(STAT + 4) };
   }
 
   hold(node: number): void {
