@@ -2,3 +2,4 @@
 export { parseSource, type ImageSource } from './source.ts';
 export { openImage, type LayerProgress, type OpenImage, type OpenImageOptions } from './open-image.ts';
 export { formatPlatform, ownPlatform, type Platform } from './platform.ts';
+export { sweepLayers } from './layer-store.ts';

@@ -44,11 +44,7 @@ export class LayerStore {
     } catch (error) {
       throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `make the directory "${this.#root}"`, errno: (error as NodeJS.ErrnoException).code, path: this.#root, cause: error });
     }
-    for (const name of readdirSync(this.#root)) {
-      const path = `${this.#root}/${name}`;
-      if (name.startsWith(TEMPORARY) && isGone(parseOwner(name.slice(TEMPORARY.length)), path)) removeTree(path);
-      if (name.startsWith(LOCK) && isGone(readLock(path), path)) rmSync(path, { force: true });
-    }
+    sweepLayers(this.#root);
   }
 
   /** A new empty directory. */
@@ -86,6 +82,24 @@ export class LayerStore {
       if (isGone(readLock(path), path)) rmSync(path, { force: true });
       else await new Promise((resolve) => void setTimeout(resolve, LOCK_POLL_MS));
     }
+  }
+}
+
+/** Removes what crashed processes left in a store. Nothing is done where there is none. */
+export function sweepLayers(root: string): void {
+  for (const name of namesIn(root)) {
+    const path = `${root}/${name}`;
+    if (name.startsWith(TEMPORARY) && isGone(parseOwner(name.slice(TEMPORARY.length)), path)) removeTree(path);
+    if (name.startsWith(LOCK) && isGone(readLock(path), path)) rmSync(path, { force: true });
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }
 

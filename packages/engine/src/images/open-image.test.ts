@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LayerExtractor } from '@tsc-box/model';
 import { bootId, launcherIdentity } from '../containers/identity.ts';
 import { fakeExtractor, LAYER, sha256, tarOf, TestLayout } from './images.testing.ts';
+import { LayerStore, sweepLayers } from './layer-store.ts';
 import { openImage, type LayerProgress, type OpenImage } from './open-image.ts';
 
 let work: string;
@@ -117,6 +118,23 @@ describe('what crashed processes left', () => {
     utimesSync(old, 1, 1);
     await start();
     expect([dead, before, alive, foreign, old].map((path) => existsSync(path))).toEqual([false, false, true, true, false]);
+  });
+
+  it('a layer that another process finished first stays; the second one goes', () => {
+    const store = new LayerStore(root);
+    store.prepare();
+    for (const content of ['first', 'second']) {
+      const temporary = store.makeTemporary();
+      writeFileSync(join(temporary, 'f'), content);
+      store.publish(temporary, 'chain');
+    }
+    expect(readFileSync(join(root, 'chain/f'), 'utf8')).toBe('first');
+    expect(readdirSync(root)).toEqual(['chain']);
+  });
+
+  it('sweeping where there is no store does nothing', () => {
+    sweepLayers(join(work, 'nowhere'));
+    expect(existsSync(join(work, 'nowhere'))).toBe(false);
   });
 
   it('a lock of a dead process holds nobody up', async () => {
