@@ -70,6 +70,7 @@ function fakeEngine(behaviour: Behaviour, recorded: Recorded): Engine {
       recorded.removed.push([name, options?.force === true]);
     },
     diff: () => [{ kind: 'A', path: '/etc/new' }, { kind: 'D', path: '/odd\nname' }],
+    images: () => Promise.reject(new Error('not used')),
     sweep: () => [],
   };
 }

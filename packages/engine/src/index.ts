@@ -1,2 +1,3 @@
 /** Images and containers, written once against `System`. */
 export * from './containers/index.ts';
+export type * from './image-commands/types.ts';

@@ -18,7 +18,7 @@ const yes = { boolean: true } as const;
 const many = { list: true } as const;
 
 /** Keys that are not container options. */
-export const REQUEST_KEYS: readonly string[] = ['remove', 'rootfs', 'bundle', 'simulate', 'json', 'help', 'root', 'errorFormat', 'system', 'version'];
+export const REQUEST_KEYS: readonly string[] = ['remove', 'rootfs', 'bundle', 'simulate', 'json', 'pull', 'platform', 'plainHttp', 'help', 'root', 'errorFormat', 'system', 'version'];
 
 const CAPABILITIES = ['ALL', 'AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_ADMIN', 'NET_BIND_SERVICE', 'NET_RAW', 'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_ADMIN', 'SYS_CHROOT', 'SYS_NICE', 'SYS_PTRACE', 'SYS_TIME'];
 const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGKILL', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'];
@@ -26,6 +26,9 @@ const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGKILL', 'SIGQUIT', 'SIGTERM', 'SIGUSR1',
 export const RUN_FLAGS: readonly Flag[] = [
   ...rows('Container', [
     ['--name=NAME', 'name', 'Name of the container; a random one otherwise'],
+    ['--pull=POLICY', 'pull', 'Fetch IMAGE from its registry: missing (the default), always or never', { choices: ['missing', 'always', 'never'] }],
+    ['--platform=OS/ARCH', 'platform', 'Platform of IMAGE, such as linux/arm64'],
+    ['--plain-http=HOST[:PORT]', 'plainHttp', 'Registry that may be spoken to without TLS', many],
     ['--rm', 'remove', 'Remove the container and what it wrote when it has ended', yes],
     ['-i --interactive', 'interactive', 'Give the command the standard input', yes],
     ['-t --tty', 'terminal', 'Give the command a terminal', yes],
@@ -110,7 +113,7 @@ export function flag(group: string, names: string, key: string, help: string, re
 export const DOCKER_ONLY: readonly string[] = [
   'annotation', 'attach', 'blkio-weight', 'blkio-weight-device', 'cgroup-rule', 'cidfile', 'cpu-rt-period', 'cpu-rt-runtime', 'detach', 'detach-keys', 'device-cgroup-rule', 'device-read-bps', 'device-read-iops',
   'device-write-bps', 'device-write-iops', 'disable-content-trust', 'dns-option', 'dns-search', 'expose', 'gpus', 'health-cmd', 'health-interval', 'health-retries', 'health-start-period', 'health-timeout', 'ip',
-  'ip6', 'isolation', 'kernel-memory', 'label-file', 'link', 'link-local-ip', 'log-driver', 'log-opt', 'mac-address', 'memory-swappiness', 'network-alias', 'no-healthcheck', 'oom-kill-disable', 'platform',
-  'publish', 'publish-all', 'pull', 'quiet', 'restart', 'runtime', 'sig-proxy', 'stop-timeout', 'storage-opt', 'use-api-socket', 'volume-driver', 'volumes-from',
+  'ip6', 'isolation', 'kernel-memory', 'label-file', 'link', 'link-local-ip', 'log-driver', 'log-opt', 'mac-address', 'memory-swappiness', 'network-alias', 'no-healthcheck', 'oom-kill-disable',
+  'publish', 'publish-all', 'quiet', 'restart', 'runtime', 'sig-proxy', 'stop-timeout', 'storage-opt', 'use-api-socket', 'volume-driver', 'volumes-from',
 ];
 export const DOCKER_ONLY_SHORT: Readonly<Record<string, string>> = { a: 'attach', d: 'detach', p: 'publish', P: 'publish-all', q: 'quiet' };

@@ -40,7 +40,7 @@ export interface Command {
   readonly stopAtWord: boolean;
   /** Number of words: the fewest and the most. */
   readonly words: readonly [least: number, most: number];
-  readonly complete?: 'image' | 'container' | readonly string[];
+  readonly complete?: 'image' | 'container' | 'store-image' | 'image-or-container' | 'file' | readonly string[];
   /** Command line and what it does. */
   readonly examples: readonly (readonly [line: string, what: string])[];
   readonly load: () => Promise<Run>;

@@ -3,10 +3,10 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { complete } from './completion.ts';
+import { complete, type Names } from './completion.ts';
 import { SCRIPTS } from './completion-scripts.ts';
 
-const names = (): Promise<readonly string[]> => Promise.resolve(['web', 'db']);
+const names: Names = (kind) => Promise.resolve(kind === 'containers' ? ['web', 'db'] : ['debian:12']);
 const words = async (...typed: string[]): Promise<string[]> => (await complete(typed, names)).words.map(([word]) => word);
 const directive = async (...typed: string[]): Promise<string> => (await complete(typed, names)).directive;
 
@@ -14,8 +14,10 @@ describe('completion', () => {
   it('offers commands, images and containers where they stand', async () => {
     expect(await words('')).toContain('run');
     expect(await words('--root', '/x', 'ru')).toContain('run');
-    expect(await words('run', '-it', '')).toEqual(['host', 'oci:', 'docker-archive:']);
+    expect(await words('run', '-it', '')).toEqual(['host', 'oci:', 'docker-archive:', 'debian:12']);
     expect(await words('rm', '-f', '')).toEqual(['web', 'db']);
+    expect(await words('rmi', '')).toEqual(['debian:12']);
+    expect(await words('inspect', '')).toEqual(['web', 'db', 'debian:12']);
     expect(await words('completion', '')).toEqual(['bash', 'zsh', 'fish']);
   });
 

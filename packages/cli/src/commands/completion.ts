@@ -3,7 +3,7 @@
  * one implementation, made from the tables, serves every shell. Its answer: `WORD<tab>description` lines, then `:DIRECTIVE`.
  */
 import type { Engine } from '@tsc-box/engine';
-import { UsageError } from '@tsc-box/model';
+import { familiarReference, UsageError } from '@tsc-box/model';
 import type { Completion, Flag } from '../args/flag.ts';
 import { GLOBAL_FLAGS } from '../args/run-flags.ts';
 import { flagsOf } from '../dispatch.ts';
@@ -29,8 +29,11 @@ export interface Candidates {
 
 const NOTHING: Candidates = { words: [], directive: 'none' };
 
-/** `words`: those after `tsc-box`; the last one is what is being typed, perhaps empty. `names`: of containers. */
-export async function complete(words: readonly string[], names: () => Promise<readonly string[]>): Promise<Candidates> {
+/** Of containers or of the store's images. */
+export type Names = (kind: 'containers' | 'images') => Promise<readonly string[]>;
+
+/** `words`: those after `tsc-box`; the last one is what is being typed, perhaps empty. */
+export async function complete(words: readonly string[], names: Names): Promise<Candidates> {
   const current = words.at(-1) ?? '';
   const top = walk(words.slice(0, -1), GLOBAL_FLAGS, true);
   if (top.expects !== undefined) return values(top.expects, '');
@@ -43,15 +46,19 @@ export async function complete(words: readonly string[], names: () => Promise<re
   return command === undefined ? NOTHING : await within(command, rest, current, names);
 }
 
-async function within(command: Command, before: readonly string[], current: string, names: () => Promise<readonly string[]>): Promise<Candidates> {
+async function within(command: Command, before: readonly string[], current: string, names: Names): Promise<Candidates> {
   const flags = flagsOf(command);
   const state = walk(before, flags, command.stopAtWord);
   if (state.expects !== undefined) return values(state.expects, '');
+  const listed = async (kind: 'containers' | 'images'): Promise<readonly (readonly [string, string])[]> => (await names(kind)).map((name) => [name, '']);
   const inCommand = command.stopAtWord && state.words.length > 0;
   if (inCommand) return { words: [], directive: state.words.length === 1 ? 'program' : 'file' };
   if (current.startsWith('-') && !state.ended) return flagCandidates(current, flags);
-  if (command.complete === 'image') return images(current);
-  if (command.complete === 'container') return { words: (await names()).map((name) => [name, '']), directive: 'none' };
+  if (command.complete === 'file') return { words: [], directive: 'file' };
+  if (command.complete === 'image') return images(current, await listed('images'));
+  if (command.complete === 'container') return { words: await listed('containers'), directive: 'none' };
+  if (command.complete === 'store-image') return { words: await listed('images'), directive: 'none' };
+  if (command.complete === 'image-or-container') return { words: [...(await listed('containers')), ...(await listed('images'))], directive: 'none' };
   return { words: (command.complete ?? []).map((word) => [word, '']), directive: 'none' };
 }
 
@@ -100,16 +107,23 @@ function values(flag: Flag, prefix: string): Candidates {
   return { words: offered.map((word) => [`${prefix}${word}`, '']), directive: 'none' };
 }
 
-function images(current: string): Candidates {
+function images(current: string, stored: Candidates['words']): Candidates {
   if (current.startsWith('oci:')) return { words: [], directive: 'directory' };
   if (current.startsWith('docker-archive:')) return { words: [], directive: 'file' };
-  return { words: [['host', 'this machine\'s own root'], ['oci:', 'an OCI image layout'], ['docker-archive:', 'an archive of docker save']], directive: 'none' };
+  return { words: [['host', 'this machine\'s own root'], ['oci:', 'an OCI image layout'], ['docker-archive:', 'an archive of docker save'], ...stored], directive: 'none' };
 }
 
 /** `tsc-box __complete WORD…` */
 export async function completeWords(words: readonly string[], openEngine: () => Promise<Engine>, write: (text: string) => void): Promise<number> {
   // Nothing to suggest is better than an error in the middle of a line being typed.
-  const names = async (): Promise<readonly string[]> => await openEngine().then((engine) => engine.list().map(({ name }) => name), () => []);
+  const names: Names = async (kind) => {
+    try {
+      const engine = await openEngine();
+      return kind === 'containers' ? engine.list().map(({ name }) => name) : (await (await engine.images()).list()).flatMap(({ name, reference }) => (reference === undefined ? (name ?? []) : familiarReference(reference)));
+    } catch {
+      return [];
+    }
+  };
   const { words: all, directive } = await complete(words, names);
   const current = words.at(-1) ?? '';
   write([...all.filter(([word]) => word.startsWith(current)).map(([word, description]) => (description === '' ? word : `${word}\t${description}`)), `:${directive}`, ''].join('\n'));

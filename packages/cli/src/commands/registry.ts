@@ -1,9 +1,11 @@
 /** Every command. To add one: its file beside this one, and a row here. Loaded only when it is the one asked for. */
 import { flag, RUN_FLAGS, SIMULATE_FLAG } from '../args/run-flags.ts';
 import type { Command } from './command.ts';
+import { IMAGE_COMMANDS } from './image-commands.ts';
 
 const IMAGES = `IMAGE is one of:
   host                       this machine's own root: what the container changes is kept apart (tsc-box diff)
+  NAME[:TAG], or an id       an image of the store, or of a registry (tsc-box pull)
   oci:DIR[:TAG]              an OCI image layout
   docker-archive:FILE[:REF]  what docker save or podman save wrote
 or none, with --rootfs DIR or --bundle DIR.`;
@@ -18,6 +20,7 @@ export const COMMANDS: readonly Command[] = [
       ['tsc-box run -it --rm host bash', 'a shell on a copy of this machine'],
       ['tsc-box run --memory 64m --pids-limit 32 host make test', 'with limits'],
       ['tsc-box run --network none -v "$PWD":/src:ro -w /src host ./untrusted', 'no network, sources read-only'],
+      ['tsc-box run --rm debian:12 cat /etc/os-release', 'an image of docker.io'],
       ['tsc-box run --user nobody --cap-drop ALL oci:./image:latest id', 'an image of your own, without rights'],
       ['tsc-box run --rootfs ./root /bin/sh -c \'echo hello\'', 'a directory as the root'],
     ],
@@ -58,6 +61,7 @@ export const COMMANDS: readonly Command[] = [
     stopAtWord: false, words: [1, Infinity], complete: 'container', examples: [['tsc-box rm web', 'one that has ended'], ['tsc-box rm -f $(tsc-box ps -aq)', 'all of them']],
     load: async () => (await import('./rm.ts')).rm,
   },
+  ...IMAGE_COMMANDS,
   {
     name: 'completion', summary: 'Print a completion script for a shell', usage: 'bash|zsh|fish', flags: [], stopAtWord: false, words: [1, 1], complete: ['bash', 'zsh', 'fish'],
     examples: [

@@ -23,7 +23,7 @@ export const run: Run = async (parsed, cli) => {
     const size = terminal?.terminalSize();
     // Not dismissed when something goes wrong: what is left then is what it is for.
     const guard = await cli.startGuard();
-    const container = await engine.run({ ...request, stdio, dieWithParent: true, ...(size === undefined ? {} : { terminalSize: size }) });
+    const container = await engine.run({ ...request, ...(await progressOf(request)), stdio, dieWithParent: true, ...(size === undefined ? {} : { terminalSize: size }) });
     const code = await follow(container, wishes, relay, cli);
     guard?.dismiss();
     return code;
@@ -31,6 +31,15 @@ export const run: Run = async (parsed, cli) => {
     relay.stop();
   }
 };
+
+/** Images of a registry may have to be fetched and unpacked first. */
+async function progressOf({ image }: RunRequest): Promise<Pick<RunRequest, 'onBlob' | 'onProgress'>> {
+  if (image === undefined || image === 'host' || /^(oci|docker-archive):/.test(image)) return {};
+  const { openProgress } = await import('../report/progress.ts');
+  const progress = openProgress();
+  // Unpacking is only told to people who wait for it.
+  return { onBlob: (blob) => progress.blob(blob), onProgress: (text) => (isTerminal(2) || text.endsWith('pulling it') ? progress.text(text) : undefined) };
+}
 
 /** A bundle says itself whether it wants a terminal; its input is ours, as runc has it. */
 export function streamWishes({ bundle, options, cwd }: Pick<RunRequest, 'bundle' | 'options' | 'cwd'>): StreamWishes {

@@ -14,6 +14,8 @@ export interface Directories {
   readonly names: string;
   /** Extracted layers by chain id. */
   readonly layers: string;
+  /** The image store. */
+  readonly images: string;
   /** Lower directories that stand for the directories of the host which hold mounts. */
   readonly skeletons: string;
   /** Things that can be made again, such as compiled seccomp programs. */
@@ -29,7 +31,7 @@ export function planDirectories(options: Pick<EngineOptions, 'root' | 'runRoot' 
   const runRoot = options.runRoot !== undefined ? resolve(options.runRoot) : options.root === undefined ? defaultRunRoot(env, facts.uid) : join(root, 'run');
   const under = (name: string): string => join(root, name);
   return {
-    root, runRoot, containers: under('containers'), names: under('names'), layers: under('layers'), skeletons: under('skeletons'),
+    root, runRoot, containers: under('containers'), names: under('names'), layers: under('layers'), images: under('images'), skeletons: under('skeletons'),
     cache: under('cache'), mountpoint: join(runRoot, 'root'),
   };
 }

@@ -28,7 +28,9 @@ export function openEngine(options: EngineOptions): Engine {
     root: directories.root, runRoot: directories.runRoot,
     async plan(request) {
       if (needsLayers(request)) ready();
-      return (await prepare(parts, request, SAMPLE_ID)).plan;
+      const prepared = await prepare(parts, request, SAMPLE_ID);
+      await prepared.release();
+      return prepared.plan;
     },
     async run(request) {
       ready();
@@ -39,6 +41,10 @@ export function openEngine(options: EngineOptions): Engine {
     find: (nameOrId) => findContainer(parts.store, nameOrId),
     remove: (nameOrId, { force = false } = {}) => removeByName(parts, nameOrId, force),
     diff: (nameOrId) => diffContainer(system, findContainer(parts.store, nameOrId)),
+    async images() {
+      ready();
+      return (await import('../image-commands/index.ts')).openImages(parts);
+    },
     sweep: () => sweepContainers(parts),
   };
 }
@@ -54,6 +60,7 @@ async function checkRequest(parts: Parts, request: RunRequest, ready: (() => voi
   try {
     ready?.();
     prepared = await prepare(parts, request, SAMPLE_ID);
+    await prepared.release();
   } catch (error) {
     // A host that can't is an answer; a request that can't be understood is not.
     if (!(error instanceof BoxError) || error.code !== 'ERR_TSCBOX_UNSUPPORTED') throw error;

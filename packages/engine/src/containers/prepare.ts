@@ -1,5 +1,5 @@
 /** From a request to a launch plan. Nothing is made here, but for the layers of an image. */
-import { compile, specFromOptions, withDefaultMappings, type Facts, type ImageConfig, type LaunchPlan, type OptionContext, type Spec, type SpecResult, type System } from '@tsc-box/model';
+import { compile, specFromOptions, UsageError, withDefaultMappings, type Facts, type ImageConfig, type LaunchPlan, type OptionContext, type Spec, type SpecResult, type System } from '@tsc-box/model';
 import type { Directories } from './directories.ts';
 import { planEtcFiles } from './etc-files.ts';
 import { lookAtMounts, readMountinfo, type HostMount } from './host-mounts.ts';
@@ -13,6 +13,7 @@ import type { RunRequest } from './types.ts';
 
 export interface Prepared {
   readonly image: string;
+  readonly imageId: string | undefined;
   readonly spec: Spec;
   readonly plan: LaunchPlan;
   readonly planned: PlannedRoot;
@@ -22,6 +23,8 @@ export interface Prepared {
   readonly stopSignal: number | undefined;
   readonly createDirectories: readonly string[];
   readonly warnings: readonly string[];
+  /** Lets `gc` have the image's layers: once the container's record names them. */
+  readonly release: () => Promise<void>;
 }
 
 export interface Preparation {
@@ -48,12 +51,25 @@ interface Configured extends Pick<SpecResult, 'spec' | 'warnings' | 'labels' | '
   readonly layers: readonly string[];
   /** Of a bundle or --rootfs. */
   readonly directory: string;
+  readonly imageId?: string;
+  readonly release?: () => Promise<void>;
 }
 
 export async function prepare(preparation: Preparation, request: RunRequest, id: string): Promise<Prepared> {
   const source = sourceOf(request);
-  const facts = preparation.system.facts();
   const configured = await configure(preparation, request, source, id);
+  try {
+    return planConfigured(preparation, request, source, configured, id);
+  } catch (error) {
+    await configured.release?.();
+    throw error;
+  }
+}
+
+const nothingToRelease = (): Promise<void> => Promise.resolve();
+
+function planConfigured(preparation: Preparation, request: RunRequest, source: RootSource, configured: Configured, id: string): Prepared {
+  const facts = preparation.system.facts();
   const { userns, owner } = userNamespaceOf(configured.spec, facts);
   const planned = planRoot(preparation, request, source, configured, { userns, owner, id });
   const spec = withConsoleSize({ ...configured.spec, mounts: mergeMounts(planned, configured.spec) }, request);
@@ -63,7 +79,7 @@ export async function prepare(preparation: Preparation, request: RunRequest, id:
     ...(request.dieWithParent === undefined ? {} : { dieWithParent: request.dieWithParent }),
   });
   return {
-    image: source.label, spec, plan, planned, owner, userns, labels: configured.labels, stopSignal: configured.stopSignal,
+    image: source.label, imageId: configured.imageId, release: configured.release ?? nothingToRelease, spec, plan, planned, owner, userns, labels: configured.labels, stopSignal: configured.stopSignal,
     createDirectories: configured.createDirectories, warnings: [...configured.warnings, ...planned.warnings, ...plan.warnings],
   };
 }
@@ -84,10 +100,16 @@ function mergeMounts(planned: PlannedRoot, spec: Spec): Spec['mounts'] & object 
 
 async function configure(preparation: Preparation, request: RunRequest, source: RootSource, id: string): Promise<Configured> {
   if (source.kind === 'bundle') return configureBundle(request, source.path, id, preparation.system.facts());
-  const image = source.kind === 'layers' ? await openLayers(preparation, request, source.label) : { config: undefined, lowerdirs: source.kind === 'host' ? ['/'] : [source.path] };
-  const context = optionContext(preparation.system, request, id, source.kind, image.lowerdirs);
-  const result = specFromOptions(request.options, request.command, image.config, context);
-  return { ...result, layers: image.lowerdirs, directory: source.kind === 'rootfs' ? source.path : '' };
+  const image: OpenedLayers = source.kind === 'layers' ? await openLayers(preparation, request, source.label) : { config: undefined, lowerdirs: source.kind === 'host' ? ['/'] : [source.path] };
+  try {
+    const context = optionContext(preparation.system, request, id, source.kind, image.lowerdirs);
+    const result = specFromOptions(request.options, request.command, image.config, context);
+    const { imageId, release } = image;
+    return { ...result, layers: image.lowerdirs, directory: source.kind === 'rootfs' ? source.path : '', ...(imageId === undefined ? {} : { imageId }), ...(release === undefined ? {} : { release }) };
+  } catch (error) {
+    await image.release?.();
+    throw error;
+  }
 }
 
 function configureBundle(request: RunRequest, path: string, id: string, facts: Facts): Configured {
@@ -98,10 +120,32 @@ function configureBundle(request: RunRequest, path: string, id: string, facts: F
   return { spec: { ...spec, linux }, warnings, sources, labels: {}, createDirectories: [], init: false, createCwd: false, layers: [], directory: rootfs };
 }
 
-async function openLayers({ system, directories }: Preparation, request: RunRequest, text: string): Promise<{ readonly config: ImageConfig | undefined; readonly lowerdirs: readonly string[] }> {
-  const { openImage, parseSource } = await import('../images/index.ts');
-  const { onProgress } = request;
-  return openImage(parseSource(text), { layersRoot: directories.layers, extractor: await system.extractor(), ...(onProgress === undefined ? {} : { onProgress }) });
+interface OpenedLayers {
+  readonly config: ImageConfig | undefined;
+  readonly lowerdirs: readonly string[];
+  readonly imageId?: string;
+  readonly release?: () => Promise<void>;
+}
+
+/** Images that lie elsewhere say how: all other texts are names and ids of the store. */
+const ELSEWHERE = /^(oci|docker-archive):/;
+
+async function openLayers({ system, directories }: Preparation, request: RunRequest, text: string): Promise<OpenedLayers> {
+  const { onProgress, onWarning, onBlob, pull, platform, plainHttp } = request;
+  const shared = { layersRoot: directories.layers, extractor: await system.extractor(), ...(onProgress === undefined ? {} : { onProgress }) };
+  if (ELSEWHERE.test(text)) {
+    if (pull === 'always') throw new UsageError({ attempted: `pull ${JSON.stringify(text)}`, detail: 'it lies on this machine, allowed: an image of a registry' });
+    if (platform !== undefined) throw new UsageError({ attempted: `choose the platform ${JSON.stringify(platform)} of ${JSON.stringify(text)}`, detail: 'allowed for images of the store only', hint: 'load it first: tsc-box load' });
+    const { openImage, parseSource } = await import('../images/index.ts');
+    return openImage(parseSource(text), shared);
+  }
+  const { openImageStore } = await import('../store/index.ts');
+  const { openRunImage } = await import('../image-commands/run-image.ts');
+  const opened = await openRunImage(text, {
+    ...shared, store: openImageStore({ root: directories.images }), ...(pull === undefined ? {} : { pull }), ...(platform === undefined ? {} : { platform }), ...(plainHttp === undefined ? {} : { plainHttp }),
+    ...(onBlob === undefined ? {} : { onBlob }), ...(onWarning === undefined ? {} : { onWarning }),
+  });
+  return { config: opened.config, lowerdirs: opened.lowerdirs, imageId: opened.image.id, release: () => opened.release() };
 }
 
 function optionContext(system: System, request: RunRequest, id: string, image: OptionContext['image'], lowerdirs: readonly string[]): OptionContext {

@@ -40,10 +40,18 @@ function hasHostChanged({ memory }: Parts): boolean {
 }
 
 async function runOnce(parts: Parts, request: RunRequest): Promise<RunningContainer> {
-  const { store, system } = parts;
   const name = request.options.name === undefined ? undefined : checkContainerName(request.options.name);
   const id = newId();
   const prepared = await prepare(parts, request, id);
+  try {
+    return launchPrepared(parts, request, prepared, { id, name });
+  } finally {
+    await prepared.release();
+  }
+}
+
+function launchPrepared(parts: Parts, request: RunRequest, prepared: Prepared, { id, name }: { readonly id: string; readonly name: string | undefined }): RunningContainer {
+  const { store, system } = parts;
   if (prepared.planned.root.kind === 'overlay') requireUpperFilesystem(parts.directories.root, system.facts(), prepared.userns);
   makeVolumeSources(prepared.createDirectories);
   const created = store.create(id, name, (claimed) => createdRecord(parts, prepared, request, { id, name: claimed }));
@@ -75,10 +83,10 @@ function abandon(parts: Parts, created: CreatedRecord, launched: LaunchedProcess
 
 const SIGKILL = 9;
 
-function createdRecord({ system, directories }: Parts, { plan, spec, image, planned, labels, stopSignal }: Prepared, request: RunRequest, { id, name }: { readonly id: string; readonly name: string }): CreatedRecord {
+function createdRecord({ system, directories }: Parts, { plan, spec, image, imageId, planned, labels, stopSignal }: Prepared, request: RunRequest, { id, name }: { readonly id: string; readonly name: string }): CreatedRecord {
   const cgroupPath = plan.prepare.find(({ call }) => call === 'cgroup')?.args.path;
   return {
-    version: 1, id, name, image, command: spec.process?.args ?? [], createdAt: new Date().toISOString(), bootId: bootId(), labels, root: planned.root,
+    version: 1, id, name, image, ...(imageId === undefined ? {} : { imageId }), command: spec.process?.args ?? [], createdAt: new Date().toISOString(), bootId: bootId(), labels, root: planned.root,
     rootless: !system.facts().privileged, files: planned.layout.map(({ path }) => path).filter((path) => path.startsWith(directories.runRoot)), ...(cgroupPath === undefined ? {} : { cgroupPath }), ...(stopSignal === undefined ? {} : { stopSignal }),
     remove: request.remove === true, launcher: launcherIdentity(),
   };

@@ -1,8 +1,12 @@
 /** What a caller of the engine sees: requests, the state of a container, and what can be done with one. */
+import type { Images } from '../image-commands/types.ts';
+import type { BlobProgress } from '../registry/progress.ts';
 import type { Change, CheckResult, ExitStatus, LaunchedProcess, LaunchPlan, RootPlan, RunOptions, StdioSource, System } from '@tsc-box/model';
 
+export type PullPolicy = 'missing' | 'always' | 'never';
+
 export interface RunRequest {
-  /** `host`, `oci:DIR[:TAG]` or `docker-archive:FILE[:REF]`. Exactly one of `image`, `rootfs` and `bundle`. */
+  /** `host`, `oci:DIR[:TAG]`, `docker-archive:FILE[:REF]`, or an image of the store by name or id. Exactly one of `image`, `rootfs` and `bundle`. */
   readonly image?: string;
   /** A directory that is used as the root as it lies, and written to. */
   readonly rootfs?: string;
@@ -21,7 +25,15 @@ export interface RunRequest {
   /** In characters. Only with a terminal. */
   readonly terminalSize?: { readonly height: number; readonly width: number };
   readonly dieWithParent?: boolean;
+  /** Whether an image of a registry is fetched: where the store lacks it (the default), always, or never. */
+  readonly pull?: PullPolicy;
+  /** `OS/ARCHITECTURE[/VARIANT]` of the image. Default: this machine's. */
+  readonly platform?: string;
+  /** Registries (HOST or HOST:PORT) that may be spoken to without TLS. */
+  readonly plainHttp?: readonly string[];
   readonly onWarning?: (text: string) => void;
+  /** Told while layers are fetched. */
+  readonly onBlob?: (progress: BlobProgress) => void;
   /** Told while an image is read and unpacked. */
   readonly onProgress?: (text: string) => void;
 }
@@ -40,6 +52,8 @@ export interface CreatedRecord {
   readonly id: string;
   readonly name: string;
   readonly image: string;
+  /** Digest of the image's configuration. Only of images of the store. */
+  readonly imageId?: string;
   readonly command: readonly string[];
   /** ISO 8601, UTC. */
   readonly createdAt: string;
@@ -106,6 +120,8 @@ export interface Engine {
   remove(nameOrId: string, options?: { readonly force?: boolean }): void;
   /** What the container changed in its image, sorted by path. */
   diff(nameOrId: string): Change[];
+  /** Images: loaded at first use. */
+  images(): Promise<Images>;
   /** Ends and tidies containers whose launcher has died. Returns their ids. */
   sweep(): string[];
 }
