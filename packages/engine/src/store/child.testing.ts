@@ -18,6 +18,11 @@ const LOCK_CALLS_MAX = 20;
 
 /** Has a call of a method of FileHandle write half of its bytes; gives back how to write the rest. */
 async function writeHalf(original: AsyncFunction, file: unknown, args: readonly unknown[]): Promise<() => Promise<unknown>> {
+  if (Array.isArray(args[0])) {
+    const whole = Buffer.concat(args[0] as Uint8Array[]);
+    await original.call(file, [whole.subarray(0, whole.length / 2)], args[1]);
+    return () => original.apply(file, args);
+  }
   const [data, offset = 0, length = (data as Uint8Array).length, position] = args as readonly [Uint8Array | string, number?, number?, number?];
   const half = Math.floor(length / 2);
   if (position === undefined) {
@@ -50,7 +55,7 @@ function watchCalls(at: (count: number) => void): void {
       if (!changes(args) || !isCounted(this ?? args[0])) return callThrough(this, args);
       count += 1;
       const number = count;
-      if (this !== undefined && (name === 'write' || name === 'writeFile')) {
+      if (this !== undefined && name.startsWith('write')) {
         const writeRest = await writeHalf(original, this, args);
         at(number);
         return writeRest();
@@ -67,7 +72,7 @@ function watchCalls(at: (count: number) => void): void {
   syncBuiltinESMExports();
   void fs.open('/dev/null', 'r').then((file) => {
     const methods = Object.getPrototypeOf(file) as Record<string, AsyncFunction>;
-    for (const name of ['write', 'writeFile', 'sync', 'truncate']) wrap(methods, name);
+    for (const name of ['write', 'writev', 'writeFile', 'sync', 'truncate']) wrap(methods, name);
     return file.close();
   });
 }

@@ -88,20 +88,40 @@ class IngestWriter implements Ingest {
     if (this.offset > (this.#expected.size ?? Infinity)) await this.restart();
   }
 
+  /** One batch is written while the next is read and hashed; never two, so that what a crash leaves has no holes. */
   async append(source: AsyncIterable<Uint8Array>): Promise<void> {
-    for await (const chunk of source) {
-      if (this.offset + chunk.length > (this.#expected.size ?? Infinity)) throw this.#mismatch(`more than ${String(this.#expected.size)} bytes came`);
-      const written = this.#write(chunk);
-      this.#hash.update(chunk);
-      await written;
-      this.offset += chunk.length;
+    let batch: Uint8Array[] = [];
+    let [size, position] = [0, this.offset];
+    let writing: Promise<void> | undefined;
+    const flush = async (): Promise<void> => {
+      await writing;
+      writing = this.#write(batch, position);
+      // It is awaited later, when the next batch is full.
+      writing.catch(() => undefined);
+      [batch, position, size] = [[], position + size, 0];
+    };
+    try {
+      for await (const chunk of source) {
+        if (this.offset + chunk.length > (this.#expected.size ?? Infinity)) throw this.#mismatch(`more than ${String(this.#expected.size)} bytes came`);
+        this.#hash.update(chunk);
+        this.offset += chunk.length;
+        size += chunk.length;
+        batch.push(chunk);
+        if (size >= CHUNK_BYTES) await flush();
+      }
+    } finally {
+      if (size > 0) await flush();
+      await writing;
     }
   }
 
-  async #write(chunk: Uint8Array): Promise<void> {
+  async #write(batch: readonly Uint8Array[], position: number): Promise<void> {
     try {
-      for (let done = 0; done < chunk.length; ) {
-        const { bytesWritten = 0 } = (await this.#file?.write(chunk, done, chunk.length - done, this.offset + done)) ?? {};
+      const size = batch.reduce((sum, { length }) => sum + length, 0);
+      let { bytesWritten: done = 0 } = (await this.#file?.writev([...batch], position)) ?? {};
+      if (done === size) return;
+      for (const whole = Buffer.concat(batch); done < size; ) {
+        const { bytesWritten = 0 } = (await this.#file?.write(whole, done, size - done, position + done)) ?? {};
         if (bytesWritten === 0) throw new Error('nothing was written');
         done += bytesWritten;
       }
