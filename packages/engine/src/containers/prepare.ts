@@ -137,7 +137,7 @@ async function openLayers({ system, directories }: Preparation, request: RunRequ
     if (pull === 'always') throw new UsageError({ attempted: `pull ${JSON.stringify(text)}`, detail: 'it lies on this machine, allowed: an image of a registry' });
     if (platform !== undefined) throw new UsageError({ attempted: `choose the platform ${JSON.stringify(platform)} of ${JSON.stringify(text)}`, detail: 'allowed for images of the store only', hint: 'load it first: tsc-box load' });
     const { openImage, parseSource } = await import('../images/index.ts');
-    return openImage(parseSource(text), shared);
+    return openImage(parseSource(text, request.cwd), { ...shared, ...(onWarning === undefined ? {} : { onWarning }) });
   }
   const { openImageStore } = await import('../store/index.ts');
   const { openRunImage } = await import('../image-commands/run-image.ts');
