@@ -123,11 +123,12 @@ export const NODE_DEAD: u32 = 1;
 /** AUFS: its inode lies in a writable branch, its name does not yet. */
 export const NODE_PSEUDO_LINK: u32 = 2;
 
-// Flags of an inode that come from its extended attributes: `trusted.` as they are, `user.` shifted by 4.
+// Flags of an inode that come from its extended attributes: `trusted.` as they are, `user.` shifted by 8.
 export const X_OPAQUE: u32 = 1;
 export const X_WHITEOUTS: u32 = 2;
 export const X_WHITEOUT: u32 = 4;
 export const X_REDIRECT: u32 = 8;
+export const X_METACOPY: u32 = 16;
 
 export const S_IFMT: u32 = 0xf000;
 export const S_IFLNK: u32 = 0xa000;

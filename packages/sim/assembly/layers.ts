@@ -1,6 +1,6 @@
 /** Layers: trees of inodes, which mounts stack. What the host loads into one, and reads out of one, goes by inode handles. */
 import {
-  BUFFER, BUFFER_SIZE, D_AFTER, D_INODE, D_LENGTH, EEXIST, EINVAL, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, I_ATIME, I_ATIME_NS, I_CTIME, I_CTIME_NS, I_FLAGS, I_GID, I_LAYER, I_MODE,
+  BUFFER, BUFFER_SIZE, D_AFTER, D_INODE, D_LENGTH, EEXIST, EINVAL, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, I_ATIME, I_ATIME_NS, I_CTIME, I_CTIME_NS, I_GID, I_LAYER, I_MODE,
   I_MTIME, I_MTIME_NS, I_NLINK, I_SIZE, I_UID, I_WHAT, L_BYTES, L_ENTRIES, L_LIMIT, L_ROOT, L_USERS, LAYER_SIZE, PATH_A, PATH_B, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, STAT,
 } from './abi.ts';
 import { addName, dataNumber, emptyDirectory, findName, freeUnused, isDir, newInode, removeName, replaceName, setTarget, typeOf } from './inodes.ts';
@@ -118,7 +118,7 @@ export function inodeStat(at: i32): void {
   store<u32>(STAT + 20, load<u32>(inode + I_GID));
   const type = typeOf(inode);
   store<u32>(STAT + 24, type == S_IFCHR || type == S_IFBLK ? load<u32>(inode + I_WHAT) : 0);
-  store<u32>(STAT + 28, load<u32>(inode + I_FLAGS) & 0xff);
+  store<u32>(STAT + 28, 0);
   store<f64>(STAT + 32, type == S_IFDIR ? 4096 : load<f64>(inode + I_SIZE));
   memory.copy(STAT + 40, inode + I_ATIME, 24);
   memory.copy(STAT + 64, inode + I_ATIME_NS, 12);

@@ -8,7 +8,7 @@ import { address, handle, reserve } from './memory.ts';
 import { branchFlags, branchOf, findNode, isDead, linksOf, mountOf, newNode, stackAt, topInode, upperOf } from './nodes.ts';
 import { findPseudoLink } from './pseudo-links.ts';
 import { hashName } from './table.ts';
-import { aufsHides, hasRedirect, isAufs, isOpaque, isReservedName, isWhiteout } from './whiteouts.ts';
+import { aufsHides, hasRedirect, isAufs, isMetacopy, isOpaque, isReservedName, isWhiteout } from './whiteouts.ts';
 
 /** The node of a name, as its address; or -errno. Made when it isn't there yet. */
 export function lookupNode(dir: u32, name: u32, length: u32): i32 {
@@ -48,6 +48,7 @@ function collectOverlay(mount: u32, dir: u32, name: u32, length: u32, hash: u32)
     if (!plain && isWhiteout(mount, inode)) break;
     const directory = isDir(inode);
     if (!directory && count > 0) break;
+    if (!plain && isMetacopy(mount, inode)) return EPERM;
     store<u32>(STACK_TMP + (count << 2), inode);
     count++;
     if (!directory || isOpaque(mount, inode)) break;

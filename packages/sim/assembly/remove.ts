@@ -7,7 +7,7 @@ import { emptyDirectory, findName, isDir, removeName, touch, touchChange } from 
 import { lookupNode, lowerPositive } from './lookup.ts';
 import { address, reserve } from './memory.ts';
 import { branchFlags, branchOf, hold, isWritable, killNode, letGo, mountOf, stackAt, topInode } from './nodes.ts';
-import { aufsHides, hasWhiteoutMark, isAufs, isListedWhiteout, isReservedName, isWhiteout, putWhiteout } from './whiteouts.ts';
+import { aufsHides, hasWhiteoutMark, isAufs, isListedWhiteout, isReservedName, putWhiteout } from './whiteouts.ts';
 
 const AUFS_NAME_MAX: u32 = 242;
 
@@ -44,7 +44,7 @@ function isEmptyMerged(node: u32): bool {
   const mount = mountOf(node);
   for (let index: u32 = 0; index < count; index++) {
     for (let dentry = load<u32>(stackAt(node, index) + I_WHAT); dentry != 0; dentry = load<u32>(dentry + D_AFTER)) {
-      if (!isAufs(mount) && isWhiteout(mount, load<u32>(dentry + D_INODE))) continue;
+      if (!isAufs(mount) && isListedWhiteout(mount, load<u32>(dentry + D_INODE), false)) continue;
       if (isListed(node, index, dentry)) return false;
     }
   }

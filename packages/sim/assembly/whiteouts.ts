@@ -3,7 +3,7 @@
  * place of the name, and `overlay.opaque` on a directory. AUFS: a file `.wh.NAME` beside it, and `.wh..wh..opq` inside.
  */
 import {
-  D_INODE, EIO, FLAVOUR_AUFS, I_FLAGS, I_GID, I_LAYER, I_MODE, I_NLINK, I_SIZE, I_WHAT, L_ROOT, M_FLAGS, M_FLAVOUR, M_WHITEOUT, MOUNT_USERXATTR, NAME_TMP, S_IFCHR, S_IFMT, S_IFREG, S_ISGID, X_OPAQUE, X_REDIRECT,
+  D_INODE, EIO, FLAVOUR_AUFS, I_FLAGS, I_GID, I_LAYER, I_MODE, I_NLINK, I_SIZE, I_WHAT, L_ROOT, M_FLAGS, M_FLAVOUR, M_WHITEOUT, MOUNT_USERXATTR, NAME_TMP, S_IFCHR, S_IFMT, S_IFREG, S_ISGID, X_METACOPY, X_OPAQUE, X_REDIRECT,
   X_WHITEOUT, X_WHITEOUTS,
 } from './abi.ts';
 import { addName, findName, newInode, removeName, replaceName } from './inodes.ts';
@@ -26,7 +26,7 @@ export function usesUserXattr(mount: u32): bool {
 @inline
 function overlayFlags(mount: u32, inode: u32): u32 {
   const flags = load<u32>(inode + I_FLAGS);
-  return usesUserXattr(mount) ? flags >> 4 : flags;
+  return usesUserXattr(mount) ? flags >> 8 : flags;
 }
 
 /** overlay, L4. */
@@ -48,6 +48,11 @@ export function hasWhiteoutMark(mount: u32, dir: u32): bool {
 
 export function hasRedirect(mount: u32, dir: u32): bool {
   return (overlayFlags(mount, dir) & X_REDIRECT) != 0;
+}
+
+/** A file whose data would lie in a lower layer: refused with metacopy=off, as a redirected directory is. */
+export function isMetacopy(mount: u32, inode: u32): bool {
+  return (load<u32>(inode + I_MODE) & S_IFMT) == S_IFREG && (overlayFlags(mount, inode) & X_METACOPY) != 0;
 }
 
 export function isOpaque(mount: u32, dir: u32): bool {

@@ -3,7 +3,7 @@
  * Those of overlayfs are also kept as flags of the inode, so that lookups never read the list.
  */
 import {
-  BUFFER, BUFFER_SIZE, E2BIG, EEXIST, ENODATA, ENOSPC, ERANGE, I_FLAGS, I_XATTRS, MOUNT_USERXATTR, X_OPAQUE, X_REDIRECT, X_WHITEOUT, X_WHITEOUTS, XATTR_CREATE, XATTR_REPLACE,
+  BUFFER, BUFFER_SIZE, E2BIG, EEXIST, ENODATA, ENOSPC, ERANGE, I_FLAGS, I_XATTRS, MOUNT_USERXATTR, X_METACOPY, X_OPAQUE, X_REDIRECT, X_WHITEOUT, X_WHITEOUTS, XATTR_CREATE, XATTR_REPLACE,
 } from './abi.ts';
 import { alloc, release } from './memory.ts';
 
@@ -21,6 +21,7 @@ const USER: u32 = <u32>memory.data<u8>([117, 115, 101, 114, 46, 111, 118, 101, 1
 const OPAQUE: u32 = <u32>memory.data<u8>([111, 112, 97, 113, 117, 101]);
 const WHITEOUT: u32 = <u32>memory.data<u8>([119, 104, 105, 116, 101, 111, 117, 116]);
 const REDIRECT: u32 = <u32>memory.data<u8>([114, 101, 100, 105, 114, 101, 99, 116]);
+const METACOPY: u32 = <u32>memory.data<u8>([109, 101, 116, 97, 99, 111, 112, 121]);
 const CAPABILITY: u32 = <u32>memory.data<u8>([115, 101, 99, 117, 114, 105, 116, 121, 46, 99, 97, 112, 97, 98, 105, 108, 105, 116, 121]);
 
 @inline
@@ -174,8 +175,8 @@ export function hasCapability(inode: u32): bool {
 }
 
 function updateFlags(inode: u32): void {
-  let flags = load<u32>(inode + I_FLAGS) & ~<u32>0xff;
-  for (let at = load<u32>(inode + I_XATTRS); at != 0; at = load<u32>(at)) flags |= flagOf(at, false) | (flagOf(at, true) << 4);
+  let flags = load<u32>(inode + I_FLAGS) & ~<u32>0xffff;
+  for (let at = load<u32>(inode + I_XATTRS); at != 0; at = load<u32>(at)) flags |= flagOf(at, false) | (flagOf(at, true) << 8);
   store<u32>(inode + I_FLAGS, flags);
 }
 
@@ -191,5 +192,6 @@ function flagOf(record: u32, userXattr: bool): u32 {
   }
   if (length != prefix + 8) return 0;
   if (memory.compare(rest, WHITEOUT, 8) == 0) return X_WHITEOUT;
+  if (memory.compare(rest, METACOPY, 8) == 0) return X_METACOPY;
   return memory.compare(rest, REDIRECT, 8) == 0 ? X_REDIRECT : 0;
 }

@@ -42,6 +42,9 @@ export const RULES: readonly RuleCase[] = [
   { rule: 'L5', says: 'a lower directory that holds nothing but a stray whiteout can be removed', case: on([[], [dir('d'), hidden('d/w')]], ['rmdir', 'd']), results: [0], upper: { d: whiteout() } },
   { rule: 'L6', says: '.wh. names mean nothing', case: on([[], [file('.wh.a'), file('a')]], ['stat', 'a'], ['create', '.wh.b', 0o644]), results: [REG, 0], merged: { '.wh.a': {}, '.wh.b': {}, a: {} } },
   { rule: 'L7', says: 'a redirected directory is refused', case: on([[], [dir('d', { xattrs: { 'trusted.overlay.redirect': 'old' } })], [dir('old'), file('old/x')]], ['stat', 'd']), results: ['EPERM'] },
+  { rule: 'L7', says: 'a directory whose redirect has nothing to merge with is shown', case: on([[], [dir('d', { xattrs: { 'trusted.overlay.redirect': 'old' } })]], ['stat', 'd']), results: [DIR] },
+  { rule: 'L7', says: 'a file without its data (metacopy) is refused', case: on([[], [file('f', 'x', { xattrs: { 'trusted.overlay.metacopy': '' } })], [file('f')]], ['stat', 'f']), results: ['EPERM'] },
+  { rule: 'L4', says: 'without the mark the file is listed, and its directory not empty', case: on([[], [dir('d'), file('d/f', '', { xattrs: { 'trusted.overlay.whiteout': 'y' } })], [dir('d'), file('d/f')]], ['rmdir', 'd']), results: ['ENOTEMPTY'], merged: { 'd/f': 'ENOENT' } },
   { rule: 'L8', says: 'names of 255 bytes work, longer ones are ENAMETOOLONG', case: on([[], []], ['create', NAME_255, 0o644], ['create', `${NAME_255}n`, 0o644], ['stat', `${NAME_255}n`]), results: [0, 'ENAMETOOLONG', 'ENAMETOOLONG'] },
 
   { rule: 'W1', says: 'whiteouts of a mount are links of one inode', case: on([[], [file('a'), file('b')]], ['unlink', 'a'], ['unlink', 'b']), results: [0, 0], upper: { a: whiteout(3), b: whiteout(3) } },
