@@ -143,6 +143,7 @@ export const EPERM: i32 = -1;
 export const ENOENT: i32 = -2;
 export const EIO: i32 = -5;
 export const E2BIG: i32 = -7;
+export const EACCES: i32 = -13;
 export const EEXIST: i32 = -17;
 export const EXDEV: i32 = -18;
 export const ENOTDIR: i32 = -20;
@@ -154,6 +155,7 @@ export const ERANGE: i32 = -34;
 export const ENAMETOOLONG: i32 = -36;
 export const ENOTEMPTY: i32 = -39;
 export const ENODATA: i32 = -61;
+export const EOPNOTSUPP: i32 = -95;
 
 export const RENAME_NOREPLACE: u32 = 1;
 export const RENAME_EXCHANGE: u32 = 2;

@@ -3,10 +3,11 @@ import {
   BUFFER, EINVAL, EISDIR, ENODATA, ENOSPC, EPERM, ERANGE, FLAVOUR_OVERLAY, I_ATIME, I_ATIME_NS, I_GID, I_LAYER, I_MODE, I_MTIME, I_MTIME_NS, I_SIZE, I_UID, L_BYTES, L_LIMIT, M_FLAGS, M_FLAVOUR,
   NAME_TMP, PATH_A, S_IFDIR, S_IFMT, S_IFREG, S_ISGID, S_ISUID, H_TIME, H_TIME_NS,
 } from './abi.ts';
+import { aclKind, checkAcl, chmodAcl, setAcl } from './acl.ts';
 import { copyUpNode, isReadOnly } from './copy-up.ts';
 import { dataNumber, dataShares, isDir, setData, setSize, touch, touchChange, typeOf } from './inodes.ts';
 import { address, reserve } from './memory.ts';
-import { mountOf, topInode } from './nodes.ts';
+import { isWritable, mountOf, topInode } from './nodes.ts';
 import { usesUserXattr } from './whiteouts.ts';
 import { dropCapability, dropXattr, findXattr, isPrivate, listXattrs, prefixLength, putXattr, readXattr } from './xattrs.ts';
 
@@ -30,7 +31,10 @@ export function setAttributes(at: i32, mask: u32, mode: u32, uid: u32, gid: u32,
   const copied = copyUpNode(address(at), true);
   if (copied < 0) return copied;
   const inode = topInode(address(at));
-  if ((mask & SET_MODE) != 0) store<u32>(inode + I_MODE, (load<u32>(inode + I_MODE) & S_IFMT) | (mode & 0xfff));
+  if ((mask & SET_MODE) != 0) {
+    store<u32>(inode + I_MODE, (load<u32>(inode + I_MODE) & S_IFMT) | (mode & 0xfff));
+    chmodAcl(inode);
+  }
   if ((mask & SET_UID) != 0) store<u32>(inode + I_UID, uid);
   if ((mask & SET_GID) != 0) store<u32>(inode + I_GID, gid);
   if ((mask & (SET_UID | SET_GID)) != 0 && !isDir(inode)) ownerChanged(inode);
@@ -133,12 +137,26 @@ export function setXattr(at: i32, length: u32, valueLength: u32, flags: u32): i3
   if (length == 0 || length > 255) return ERANGE;
   if (lacksUserXattrs(node, length)) return EPERM;
   if ((flags & ~<u32>3) != 0) return EINVAL;
+  const kind = aclKind(PATH_A, length);
+  if (kind != 0) return changeAcl(node, kind, valueLength);
   const copied = copyUpNode(node, true);
   if (copied < 0) return copied;
   if (!reserve()) return ENOSPC;
   const inode = topInode(node);
   const result = putXattr(inode, NAME_TMP, storedName(node, length), BUFFER, valueLength, flags);
   if (result == 0) touchChange(inode);
+  return result;
+}
+
+function changeAcl(node: u32, kind: u32, valueLength: u32): i32 {
+  if (isReadOnly(mountOf(node))) return EROFS_RESULT;
+  const checked = checkAcl(topInode(node), kind, valueLength, isWritable(mountOf(node), topInode(node)));
+  if (checked != 0) return checked > 0 ? 0 : checked;
+  const copied = copyUpNode(node, true);
+  if (copied < 0) return copied;
+  if (!reserve()) return ENOSPC;
+  const result = setAcl(topInode(node), kind, valueLength);
+  if (result == 0) touchChange(topInode(node));
   return result;
 }
 
@@ -154,6 +172,8 @@ export function removeXattr(at: i32, length: u32): i32 {
   const node = address(at);
   if (length == 0 || length > 255) return ERANGE;
   if (lacksUserXattrs(node, length)) return EPERM;
+  const kind = aclKind(PATH_A, length);
+  if (kind != 0) return changeAcl(node, kind, 0);
   if (isReadOnly(mountOf(node))) return EROFS_RESULT;
   // C1: an absent one is no reason for a copy-up.
   if (findXattr(topInode(node), NAME_TMP, storedName(node, length)) == 0) return ENODATA;

@@ -2,6 +2,7 @@
 import {
   EEXIST, ENAMETOOLONG, ENOENT, ENOSPC, EPERM, EROFS, FLAVOUR_OVERLAY, I_GID, I_LAYER, I_MODE, I_NLINK, M_FLAVOUR, PATH_A, PATH_B, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_ISGID, STACK_TMP,
 } from './abi.ts';
+import { inheritAcl } from './acl.ts';
 import { copyUpNode, directoryForNew, isReadOnly } from './copy-up.ts';
 import { isDir, newInode, setTarget, touch, touchChange } from './inodes.ts';
 import { lookupNode } from './lookup.ts';
@@ -46,6 +47,7 @@ export function create(at: i32, length: u32, mode: u32, uid: u32, gid: u32, rdev
   }
   const inode = newInode(load<u32>(parent + I_LAYER), mode, uid, gid, rdev);
   if (type == S_IFLNK) setTarget(inode, PATH_B, targetLength);
+  inheritAcl(parent, inode);
   if (placeName(mount, parent, PATH_A, length, inode) && type == S_IFDIR) makeOpaque(mount, inode);
   touch(parent);
   return addNode(dir, length, inode);

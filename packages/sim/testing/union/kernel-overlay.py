@@ -14,6 +14,10 @@ INTERNAL = ("origin", "impure", "uuid", "nlink")
 FIXED = "index=off,metacopy=off,redirect_dir=nofollow,xino=off"
 
 
+def error_name(error):
+    return "EOPNOTSUPP" if error.errno == errno.EOPNOTSUPP else errno.errorcode[error.errno]
+
+
 def call(function, *arguments):
     if function(*arguments) != 0:
         number = ctypes.get_errno()
@@ -79,7 +83,7 @@ def describe(path, view):
     attributes = {}
     for name in os.listxattr(path, follow_symlinks=False):
         part = name.split(".")
-        if name.startswith(("user.", "trusted.", "security.capability")) and not (view == "upper" and len(part) == 3 and part[1] == "overlay" and part[2] in INTERNAL):
+        if name.startswith(("user.", "trusted.", "security.capability", "system.posix_acl")) and not (view == "upper" and len(part) == 3 and part[1] == "overlay" and part[2] in INTERNAL):
             attributes[name] = os.getxattr(path, name, follow_symlinks=False).decode("latin-1")
     if attributes:
         found["xattrs"] = attributes
@@ -92,7 +96,7 @@ def walk(root, view, at="", found=None):
         found[at] = describe(full(root, at), view)
     except OSError as error:
         # A stray whiteout: listed, and not there (L5).
-        found[at] = errno.errorcode[error.errno]
+        found[at] = error_name(error)
         return found
     if stat.S_ISDIR(found[at]["mode"]):
         for name in sorted(os.listdir(full(root, at))):
@@ -113,7 +117,7 @@ class Runner:
             result = getattr(self, "do_" + op[0])(*op[1:])
             return 0 if result is None else result
         except OSError as error:
-            return errno.errorcode[error.errno]
+            return error_name(error)
 
     def do_create(self, path, mode):
         os.close(os.open(self.path(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
@@ -176,7 +180,7 @@ class Runner:
         os.utime(self.path(path), (seconds, seconds), follow_symlinks=False)
 
     def do_setx(self, path, name, value, flags):
-        os.setxattr(self.path(path), name, value.encode(), flags, follow_symlinks=False)
+        os.setxattr(self.path(path), name, value.encode("latin-1"), flags, follow_symlinks=False)
 
     def do_getx(self, path, name):
         return os.getxattr(self.path(path), name, follow_symlinks=False).decode("latin-1")

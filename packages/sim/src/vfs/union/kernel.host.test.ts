@@ -1,6 +1,7 @@
 /** The union file system beside a kernel overlay mount: same operations, same results, same merged tree, same upper layer. */
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ACL_RULES } from '../../../testing/union/acl-rules.ts';
 import { unionCase } from '../../../testing/union/arbitraries.ts';
 import { comparable, lostNumbers } from '../../../testing/union/cases.ts';
 import { expectRule } from '../../../testing/union/expect-rule.ts';
@@ -23,7 +24,7 @@ describe.skipIf(reason !== undefined)(`beside a kernel overlay mount${reason ===
   });
   afterAll(() => kernel.close());
 
-  for (const rule of RULES) {
+  for (const rule of [...RULES, ...ACL_RULES]) {
     it(`${rule.rule}: ${rule.says}`, async () => {
       const theirs = await kernel.run(rule.case);
       expectRule(rule, theirs);
