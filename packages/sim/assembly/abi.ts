@@ -122,6 +122,8 @@ export const K_NAME: u32 = 17;
 export const NODE_DEAD: u32 = 1;
 /** AUFS: its inode lies in a writable branch, its name does not yet. */
 export const NODE_PSEUDO_LINK: u32 = 2;
+/** Made by O_TMPFILE: link(2) may give it its first name. */
+export const NODE_UNNAMED: u32 = 4;
 
 // Flags of an inode that come from its extended attributes: `trusted.` as they are, `user.` shifted by 8.
 export const X_OPAQUE: u32 = 1;

@@ -1,13 +1,13 @@
 /** New names: files, directories, links. Rules W4, W5, W8, C9, H3, H4. Linux: ovl_create_or_link() in fs/overlayfs/dir.c. */
 import {
-  EEXIST, ENAMETOOLONG, ENOENT, ENOSPC, EPERM, EROFS, FLAVOUR_OVERLAY, I_GID, I_LAYER, I_MODE, I_NLINK, M_FLAVOUR, PATH_A, PATH_B, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_ISGID, STACK_TMP,
+  EEXIST, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS, FLAVOUR_OVERLAY, I_GID, I_LAYER, I_MODE, I_NLINK, M_FLAVOUR, N_FLAGS, NODE_DEAD, NODE_UNNAMED, PATH_A, PATH_B, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, STACK_TMP,
 } from './abi.ts';
 import { inheritAcl } from './acl.ts';
 import { copyUpNode, directoryForNew, isReadOnly } from './copy-up.ts';
 import { isDir, newInode, setTarget, touch, touchChange } from './inodes.ts';
 import { lookupNode } from './lookup.ts';
 import { address, changed, handle, reserve } from './memory.ts';
-import { isDead, mountOf, newNode, topInode } from './nodes.ts';
+import { hold, isDead, mountOf, newNode, topInode } from './nodes.ts';
 import { isAufs, isReservedName, makeOpaque, placeName } from './whiteouts.ts';
 
 /** 0 when the name is free and may be made, else -errno, in the order of the kernel's filename_create(). */
@@ -41,16 +41,39 @@ export function create(at: i32, length: u32, mode: u32, uid: u32, gid: u32, rdev
   if (place < 0) return place;
   if (!reserve()) return ENOSPC;
   const parent = address(place);
-  if ((load<u32>(parent + I_MODE) & S_ISGID) != 0) {
-    gid = load<u32>(parent + I_GID);
-    if (type == S_IFDIR) mode |= S_ISGID;
-  }
-  const inode = newInode(load<u32>(parent + I_LAYER), mode, uid, gid, rdev);
+  const inode = newChild(parent, mode, uid, gid, rdev);
   if (type == S_IFLNK) setTarget(inode, PATH_B, targetLength);
-  inheritAcl(parent, inode);
   if (placeName(mount, parent, PATH_A, length, inode) && type == S_IFDIR) makeOpaque(mount, inode);
   touch(parent);
   return addNode(dir, length, inode);
+}
+
+/** An inode for a name in `parent`: group and ACL come from there (C9). */
+function newChild(parent: u32, mode: u32, uid: u32, gid: u32, rdev: u32): u32 {
+  if ((load<u32>(parent + I_MODE) & S_ISGID) != 0) {
+    gid = load<u32>(parent + I_GID);
+    if ((mode & S_IFMT) == S_IFDIR) mode |= S_ISGID;
+  }
+  const inode = newInode(load<u32>(parent + I_LAYER), mode, uid, gid, rdev);
+  inheritAcl(parent, inode);
+  return inode;
+}
+
+/** O_TMPFILE: a regular file without a name, in the layer that `dir` writes to. Its node is held by the caller; `link` may name it. */
+export function createUnnamed(at: i32, mode: u32, uid: u32, gid: u32): i32 {
+  const dir = address(at);
+  const mount = mountOf(dir);
+  if (!isDir(topInode(dir))) return ENOTDIR;
+  if (isReadOnly(mount)) return EROFS;
+  if (isDead(dir)) return ENOENT;
+  const place = directoryForNew(dir);
+  if (place < 0) return place;
+  if (!reserve()) return ENOSPC;
+  store<u32>(STACK_TMP, newChild(address(place), S_IFREG | (mode & 0xfff), uid, gid, 0));
+  const node = newNode(mount, 0, 0, 0, STACK_TMP, 1);
+  store<u32>(node + N_FLAGS, NODE_DEAD | NODE_UNNAMED);
+  hold(node);
+  return handle(node);
 }
 
 function addNode(dir: u32, length: u32, inode: u32): i32 {
@@ -67,7 +90,8 @@ export function link(source: i32, at: i32, length: u32): i32 {
   if (refused < 0) return refused;
   if (mountOf(dir) != mountOf(node)) return -18;
   if (isDir(topInode(node))) return EPERM;
-  if (isDead(node) && load<u32>(topInode(node) + I_NLINK) == 0) return ENOENT;
+  const unnamed = (load<u32>(node + N_FLAGS) & NODE_UNNAMED) != 0;
+  if (isDead(node) && !unnamed && load<u32>(topInode(node) + I_NLINK) == 0) return ENOENT;
   const copied = copyUpNode(node, true);
   if (copied < 0) return copied;
   const place = directoryForNew(dir);

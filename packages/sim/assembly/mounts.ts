@@ -1,7 +1,7 @@
 /** Mounts: a stack of layers with a flavour and a root node. 1.7: what is refused at mount time. */
 import {
-  BRANCH_RW, BRANCH_WH, BUFFER, EINVAL, ENOSPC, FLAVOUR_AUFS, FLAVOUR_OVERLAY, FLAVOUR_PLAIN, I_NLINK, L_ROOT, L_USERS, M_BRANCHES, M_COUNT, M_FLAGS, M_FLAVOUR, M_ROOT, M_WHITEOUT, MOUNT_RDONLY,
-  MOUNT_SIZE, N_CHILDREN, N_REFS, STACK_TMP,
+  BRANCH_RW, BRANCH_WH, BUFFER, EINVAL, ENOSPC, FLAVOUR_AUFS, FLAVOUR_OVERLAY, FLAVOUR_PLAIN, I_NLINK, L_ROOT, L_USERS, M_BRANCHES, M_COUNT, M_FLAGS, M_FLAVOUR, M_NODES, M_ROOT, M_WHITEOUT, MOUNT_RDONLY,
+  MOUNT_SIZE, N_REFS, STACK_TMP,
 } from './abi.ts';
 import { freeUnused } from './inodes.ts';
 import { address, alloc, changed, handle, release, reserve } from './memory.ts';
@@ -66,7 +66,7 @@ export function mountDestroy(at: i32): i32 {
   const mount = address(at);
   const root = load<u32>(mount + M_ROOT);
   shrinkNodes(mount);
-  if (load<u32>(root + N_CHILDREN) != 0 || load<u32>(root + N_REFS) != 0) return EBUSY;
+  if (load<u32>(mount + M_NODES) != 1 || load<u32>(root + N_REFS) != 0) return EBUSY;
   dropRoot(root);
   const whiteout = load<u32>(mount + M_WHITEOUT);
   if (whiteout != 0) {

@@ -6,7 +6,7 @@ import { initTable } from './table.ts';
 import {
   copyUp, checkWritable, dataOf, dataReplace, dataSharesOf, dataWritten, getXattr, inodeLoadData, listXattr, removeXattr, setAttributes, setXattr, sizeAllowed, touchAccessTime,
 } from './attributes.ts';
-import { create, link } from './create.ts';
+import { create, createUnnamed, link } from './create.ts';
 import { takeFreed } from './inodes.ts';
 import {
   entryAdd, entryFind, entryLink, entryList, entryRemove, entryReplace, inodeDropXattr, inodeGetXattr, inodeListXattrs, inodePutXattr, inodeSet, inodeStat, inodeTarget, layerBytes,
@@ -19,7 +19,7 @@ import { rmdir, unlink } from './remove.ts';
 import { rename } from './rename.ts';
 
 export { copyUp, checkWritable, dataOf, dataReplace, dataSharesOf, dataWritten, getXattr, inodeLoadData, listXattr, removeXattr, setAttributes, setXattr, sizeAllowed, touchAccessTime };
-export { create, link };
+export { create, createUnnamed, link };
 export { takeFreed };
 export {
   entryAdd, entryFind, entryLink, entryList, entryRemove, entryReplace, inodeDropXattr, inodeGetXattr, inodeListXattrs, inodePutXattr, inodeSet, inodeStat, inodeTarget, layerBytes,

@@ -184,6 +184,46 @@ describe('nodes', () => {
   });
 });
 
+describe('open directories', () => {
+  const take = (stream: { read(count: number): unknown }, count: number): string[] => (stream.read(count) as readonly { readonly name: string }[]).map(({ name }) => name);
+
+  it('D2: a merged one keeps the list it has read, until it is rewound', async () => {
+    const { union, root } = await start();
+    const stream = union.openDirectory(root);
+    expect(take(stream, 1)).toEqual(['a']);
+    union.create(root, 'new', FILE);
+    union.rmdir(root, 'd');
+    expect(take(stream, 9)).toEqual(['d']);
+    expect(take(stream, 9)).toEqual([]);
+    stream.rewind();
+    expect(take(stream, 9)).toEqual(['new', 'a']);
+  });
+
+  it('D2: one of a single layer is read as it is', async () => {
+    const { union, root } = await start();
+    const dir = union.mkdir(root, 'n', 0o755, 0, 0);
+    for (const name of ['1', '2', '3']) union.create(dir, name, FILE);
+    const stream = union.openDirectory(dir);
+    expect(take(stream, 1)).toEqual(['1']);
+    union.unlink(dir, '2');
+    union.create(dir, '4', FILE);
+    expect(take(stream, 9)).toEqual(['3', '4']);
+  });
+
+  it('O_TMPFILE: a file without a name gets one by link, or goes with its last holder', async () => {
+    const { union, root, mount } = await start();
+    const file = union.createUnnamed(union.lookup(root, 'd'), 0o600, 0, 0);
+    union.write(file, bytes('data'), 0);
+    expect(union.stat(file).nlink).toBe(0);
+    expect(errnoName(union.unmount(mount))).toBe('EBUSY');
+    expect(union.link(file, root, 'named')).toBeGreaterThan(0);
+    expect(read(union, union.lookup(root, 'named'))).toBe('data');
+    union.letGo(file);
+    expect(union.stat(union.lookup(root, 'named')).nlink).toBe(1);
+    expect(union.unmount(mount)).toBe(0);
+  });
+});
+
 describe('snapshots', () => {
   it('restore names, data and handles, more than once', async () => {
     const { union, root } = await start();

@@ -9,6 +9,7 @@
 import { BRANCH_RW, BRANCH_WH, BUFFER, BUFFER_SIZE, FLAVOURS, MOUNT_RDONLY, MOUNT_USERXATTR, PATH_A, PATH_B, S_IFDIR, S_IFLNK, S_IFMT, STAT } from './abi.ts';
 import { openMemfsStore, type ByteStore } from './byte-store.ts';
 import { DataFiles, type DataSnapshot } from './data.ts';
+import { DirectoryStream } from './directory-stream.ts';
 import { LayerFiles } from './layer-files.ts';
 import { MemoryImages, putImage, type MemoryImage } from './memory-image.ts';
 import { Scratch, type UnionEntry, type UnionStat, type UnionTime } from './scratch.ts';
@@ -193,7 +194,7 @@ export class Union {
     return this.#wasm.nodeBranch(node);
   }
 
-  /** The merged list without "." and ".."; -errno for what is no directory. An open directory keeps the list it has read (D2). */
+  /** The list as it is now, without "." and ".."; -errno for what is no directory. */
   readdir(dir: number): UnionEntry[] | number {
     const entries: UnionEntry[] = [];
     for (;;) {
@@ -202,6 +203,10 @@ export class Union {
       if (count === 0) return entries;
       entries.push(...this.#scratch.entries(count));
     }
+  }
+
+  openDirectory(dir: number): DirectoryStream {
+    return new DirectoryStream(this, dir);
   }
 
   // Changes.
@@ -215,6 +220,11 @@ export class Union {
   /** setuid and setgid bits are ignored, as by the kernel. */
   mkdir(dir: number, name: string, mode: number, uid: number, gid: number): number {
     return this.create(dir, name, { mode: S_IFDIR | (mode & 0o1777), uid, gid });
+  }
+
+  /** O_TMPFILE: a file without a name, held already; `link` may give it one. */
+  createUnnamed(dir: number, mode: number, uid: number, gid: number): number {
+    return this.#wasm.createUnnamed(dir, mode, uid, gid);
   }
 
   /** The new name's node, or EEXIST, EPERM (a directory), EXDEV, EROFS. */

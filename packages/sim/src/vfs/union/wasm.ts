@@ -47,6 +47,7 @@ export interface UnionExports {
   readlink(node: number): number;
   readdir(dir: number, skip: number): number;
   create(dir: number, length: number, mode: number, uid: number, gid: number, rdev: number, targetLength: number): number;
+  createUnnamed(dir: number, mode: number, uid: number, gid: number): number;
   link(source: number, dir: number, length: number): number;
   unlink(dir: number, length: number): number;
   rmdir(dir: number, length: number): number;
