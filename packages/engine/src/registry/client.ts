@@ -15,10 +15,17 @@ export interface ClientOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A body that can be sent again. */
+export interface StreamedBody {
+  /** Bytes. */
+  readonly size: number;
+  open(): AsyncIterable<Uint8Array>;
+}
+
 export interface RequestOptions {
   readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array | undefined;
+  readonly body?: Uint8Array | StreamedBody | undefined;
   /** More than those of the repository, for mounts. */
   readonly scopes?: readonly string[];
   readonly signal?: AbortSignal | undefined;
@@ -140,14 +147,21 @@ async function requestOnce(client: ClientOptions, url: string, request: RequestO
   return follow(client, url, request, header);
 }
 
+/** `duplex`: Node's fetch wants it said that a stream is sent before the answer is read. */
+function bodyOf(body: Uint8Array | StreamedBody | undefined): RequestInit {
+  if (body === undefined) return { body: null };
+  if (!('open' in body)) return { body: body as Uint8Array<ArrayBuffer> };
+  return { body: ReadableStream.from(body.open()) as RequestInit['body'], duplex: 'half' } as RequestInit;
+}
+
 /** Redirects of downloads. Credentials stay with the origin they were for, and TLS is not left. */
 async function follow(client: ClientOptions, start: string, { method = 'GET', headers = {}, body, signal }: RequestOptions, authorization: string | undefined): Promise<Response> {
   let url = start;
   for (let redirects = 0; ; redirects += 1) {
     const own = new URL(url).origin === new URL(start).origin;
     const response = await fetch(url, {
-      method, redirect: 'manual', signal: signal ?? client.signal ?? null, body: body === undefined ? null : (body as Uint8Array<ArrayBuffer>),
-      headers: { 'user-agent': USER_AGENT, ...headers, ...(authorization !== undefined && own ? { authorization } : {}) },
+      method, redirect: 'manual', signal: signal ?? client.signal ?? null, ...bodyOf(body),
+      headers: { 'user-agent': USER_AGENT, ...headers, ...(body !== undefined && 'open' in body ? { 'content-length': String(body.size) } : {}), ...(authorization !== undefined && own ? { authorization } : {}) },
     });
     const location = response.headers.get('location');
     if (![301, 302, 303, 307, 308].includes(response.status) || location === null || (method !== 'GET' && method !== 'HEAD')) return response;

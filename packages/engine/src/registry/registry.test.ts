@@ -327,6 +327,31 @@ describe('uploads', () => {
     expect((await failure(pushImage(name(), undefined, options()))).message).toContain('status 403: DENIED read only');
   });
 
+  it('are one request with a length, or parts where that is too much', async () => {
+    await addFixture(store, name(), image);
+    const big = ({ method, url }: { readonly method: string; readonly url: string }): boolean => url.startsWith('/upload') && url.includes(layer.digest.slice(7)) && method === 'PUT';
+    registry.answer = ({ method }, response) => method === 'HEAD' && reply(response, 404);
+    await pushImage(name(), undefined, options());
+    const whole = registry.requests.find(big);
+    expect(whole?.headers).toMatchObject({ 'content-length': String(layer.size) });
+    expect(whole?.headers['transfer-encoding']).toBeUndefined();
+    expect(sha256(Buffer.from(whole?.body ?? '', 'latin1'))).toBe(layer.digest);
+    const received: Buffer[] = [];
+    registry.answer = (request, response) => {
+      if (request.method === 'HEAD') return reply(response, 404);
+      if (request.method !== 'PATCH') return big(request) && request.body !== '' && reply(response, 413);
+      // Keeps less than it was sent the first time.
+      const part = Buffer.from(request.body, 'latin1').subarray(0, received.length === 0 ? 1000 : undefined);
+      received.push(part);
+      const kept = received.reduce((sum, { length }) => sum + length, 0);
+      return reply(response, 202, { location: `/upload/${String(received.length)}`, range: `0-${String(kept - 1)}` });
+    };
+    await pushImage(name(), undefined, options());
+    expect(sha256(Buffer.concat(received))).toBe(layer.digest);
+    expect(registry.requests.filter(({ method }) => method === 'PATCH').map(({ headers }) => headers['content-range'])).toEqual([`0-${String(layer.size - 1)}`, `1000-${String(layer.size - 1)}`]);
+    expect(waits).toEqual([]);
+  });
+
   it('of a manifest that the registry keeps as another are told', async () => {
     await addFixture(store, name(), image);
     registry.answer = ({ method, url }, response) => method === 'PUT' && url.includes('/manifests/') && reply(response, 201, { 'docker-content-digest': sha256(Buffer.from('x')) });
