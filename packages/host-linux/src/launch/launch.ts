@@ -67,6 +67,12 @@ function prepare({ plan, stdio }: LaunchRequest, facts: Facts, child: Undo, fail
     slots.set(SYSTEM_SLOTS.idMapsReady, read).set(SYSTEM_SLOTS.idMapsWrite, write);
     release = write;
   }
+  if (plan.child.some((step) => step.id === 'parent-alive')) {
+    const [read, write] = makePipe();
+    child.add(() => closeSync(read));
+    child.add(() => closeSync(write));
+    slots.set(SYSTEM_SLOTS.parentAliveRead, read).set(SYSTEM_SLOTS.parentAliveWrite, write);
+  }
   let console: number | undefined;
   if (plan.terminal) {
     const [ours, theirs] = makeSocketPair();

@@ -128,6 +128,9 @@ export const SYSTEM_SLOTS = {
   idMapsReady: 'system.id-maps-ready',
   /** Write end of the same pipe: the child closes its copy, so that the parent's death is seen. */
   idMapsWrite: 'system.id-maps-write',
+  /** Both ends of a pipe whose read end only the launcher keeps: a write to it fails once the launcher is dead. */
+  parentAliveRead: 'system.parent-alive-read',
+  parentAliveWrite: 'system.parent-alive-write',
   /** Socket on which the master side of the terminal is passed to the parent. */
   consoleSocket: 'system.console-socket',
   /** Descriptors the process gets as 0, 1 and 2 where there is no terminal. */

@@ -3,7 +3,7 @@ import type { SpecDevice } from '../../spec/spec.ts';
 import { SYSTEM_SLOTS } from '../plan.ts';
 import { slot } from './builder.ts';
 import type { Context } from './context.ts';
-import { addTarget, IN_ROOT, ROOT_SLOT, pathParts } from './targets.ts';
+import { addTarget, ROOT_SLOT, pathParts } from './targets.ts';
 
 const NODES: readonly SpecDevice[] = (
   [['null', 1, 3], ['zero', 1, 5], ['full', 1, 7], ['random', 1, 8], ['urandom', 1, 9], ['tty', 5, 0]] as const
@@ -18,7 +18,7 @@ export function addDevices(context: Context): void {
   const { b, spec } = context;
   const dev = spec.mounts?.find((mount) => mount.destination.replace(/\/+$/, '') === '/dev');
   if (dev !== undefined && dev.type !== 'tmpfs') return;
-  b.add('dev.open', 'openat2', { dirfd: slot(ROOT_SLOT), path: 'dev', flags: ['O_PATH', 'O_DIRECTORY', 'O_CLOEXEC'], resolve: IN_ROOT }, 'the /dev of the container', { result: 'dev' });
+  addTarget(b, 'dev', '/dev', 'directory');
   const given = new Set((spec.linux?.devices ?? []).map((device) => device.path));
   for (const node of NODES) if (!given.has(node.path)) addDevice(context, node);
   for (const device of spec.linux?.devices ?? []) addDevice(context, device);

@@ -78,7 +78,7 @@ function addFilesystem(context: Context, mount: SpecMount, parsed: ParsedMountOp
   b.add(`${name}.create`, 'fsconfig', { fd: slot(`${name}.fs`), cmd: 'FSCONFIG_CMD_CREATE' }, `make the ${type}`, jump);
   const attributes = [...parsed.set, ...parsed.recursiveSet];
   const now = isReadonlyTmpfs(mount, parsed) ? attributes.filter((flag) => flag !== 'MOUNT_ATTR_RDONLY') : attributes;
-  b.add(`${name}.fsmount`, 'fsmount', { fd: slot(`${name}.fs`), attributes: now }, 'with its attributes', { result: made, ...jump });
+  b.add(`${name}.fsmount`, 'fsmount', { fd: slot(`${name}.fs`), attributes: now }, `the ${type} as a mount`, { result: made, ...jump });
   b.add(`${name}.attach`, 'move_mount', { from: slot(made), to: slot(name), toPath: '' }, `attach it at ${mount.destination}`, fallback ? { onSuccess: `${name}.end` } : {});
   if (!fallback) return;
   // A fresh sysfs needs the owner of the network namespace: the host's is shown instead, as read-only as was asked (runc#3672, crun 1.29.1).

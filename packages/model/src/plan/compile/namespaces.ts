@@ -33,6 +33,7 @@ export function planNamespaceFiles({ joined }: Context): PrepareStep[] {
 /** First steps of the child: wait for id maps, join, unshare, clone again where a pid namespace is joined. */
 export function addNamespaceSteps(context: Context): void {
   const { b, fresh, joined, spec } = context;
+  addParentDeath(context, 'first');
   if (fresh.has('user')) {
     b.add('userns.close-write', 'close', { fd: slot(SYSTEM_SLOTS.idMapsWrite) }, "so that the parent's death is seen");
     b.add('userns.wait', 'read', { fd: slot(SYSTEM_SLOTS.idMapsReady), count: 1 }, 'wait until the id maps are written');
@@ -45,8 +46,10 @@ export function addNamespaceSteps(context: Context): void {
   if (fresh.has('user') || joined.has('user')) {
     b.add('userns.gid', 'setresgid', { gid: 0 }, 'be root of the user namespace');
     b.add('userns.uid', 'setresuid', { uid: 0 }, 'be root of the user namespace');
+    addParentDeath(context, 'userns');
   }
   addDeferredUnshare(context);
+  if (joined.has('user') || joined.has('pid')) addParentDeath(context, 'nested');
   if (joined.has('mount')) b.add('ns.mount.join', 'setns', { fd: slot('ns.mount'), nstype: 'CLONE_NEWNS' }, 'join the mount namespace');
   if (fresh.has('cgroup')) b.add('ns.cgroup.unshare', 'unshare', { flags: ['CLONE_NEWCGROUP'] }, 'a cgroup namespace whose root is our cgroup');
   if (fresh.has('time')) addTimeNamespace(context);
@@ -57,6 +60,21 @@ export function addNamespaceSteps(context: Context): void {
     b.add('net.socket', 'socket', { domain: 'AF_INET', type: 'SOCK_DGRAM' }, 'to reach the loopback interface', { result: 'net.socket' });
     b.add('net.loopback', 'ioctl', { fd: slot('net.socket'), request: 'SIOCSIFFLAGS', value: { interface: 'lo' } }, 'bring the loopback interface up');
   }
+}
+
+/**
+ * Die with the launcher, from here on. A change of credentials and a new process take the wish back (PR_SET_PDEATHSIG(2const)), so it
+ * is said again after each. The last one is followed by a look at whether the launcher still lives: addParentAlive.
+ */
+export function addParentDeath({ b, options }: Context, when: string): void {
+  if (options.dieWithParent === true) b.add(`parent-death.${when}`, 'prctl', { option: 'PR_SET_PDEATHSIG', args: ['SIGKILL'] }, 'die with the launcher');
+}
+
+/** Signals are blocked: a write to a pipe that nobody can read is EPIPE. */
+export function addParentAlive({ b, options }: Context): void {
+  if (options.dieWithParent !== true) return;
+  b.add('parent-alive.close', 'close', { fd: slot(SYSTEM_SLOTS.parentAliveRead) }, 'only the launcher can read this pipe');
+  b.add('parent-alive', 'write', { fd: slot(SYSTEM_SLOTS.parentAliveWrite), data: '.' }, 'the launcher had not died before it was asked about');
 }
 
 function addDeferredUnshare({ b, fresh, joined }: Context): void {

@@ -6,6 +6,7 @@ import { SYSTEM_SLOTS } from '../plan.ts';
 import { slot } from './builder.ts';
 import type { Context } from './context.ts';
 import { PROC_SLOT } from './mounts.ts';
+import { addParentAlive, addParentDeath } from './namespaces.ts';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -41,7 +42,8 @@ export function addProcess(context: Context): void {
   for (const limit of process.rlimits ?? []) b.add(`rlimit.${limit.type}`, 'prlimit64', { resource: limit.type, soft: limit.soft, hard: limit.hard }, limit.type);
   addScheduling(context);
   addIdentity(context);
-  if (options.dieWithParent === true) b.add('parent-death', 'prctl', { option: 'PR_SET_PDEATHSIG', args: ['SIGKILL'] }, 'die with the launcher');
+  addParentDeath(context, 'last');
+  addParentAlive(context);
   b.add('umask', 'umask', { mask: process.user.umask ?? 0o022 }, 'process.user.umask');
   b.add('fds', 'close_range', { first: 3, flags: ['CLOSE_RANGE_CLOEXEC'] }, 'no descriptor of the launcher leaks');
   for (const signal of RESET_SIGNALS) b.add(`signal.${signal}`, 'rt_sigaction', { signal, handler: 'SIG_DFL' }, 'not ignored, whatever the launcher ignores');
