@@ -64,6 +64,20 @@ describe('load', () => {
     expect(await store.fsck()).toEqual([]);
   });
 
+  it('follows the links by which old dockers shared layers, and not out of the archive', async () => {
+    using directory = temporaryDirectory();
+    const store = openImageStore({ root: directory.path });
+    const link = (name: string, linkName: string, type: 'symlink' | 'hardlink'): Uint8Array => tarEntry({ type, name, linkName });
+    const withLinks = (...links: readonly Uint8Array[]): Uint8Array => joinBytes([dockerArchive(['hello'], (files) => void files.delete('bb/layer.tar')).subarray(0, -1024), tarEntry({ type: 'file', name: 'cc/layer.tar' }, layerTar({ noise })), ...links, tarEnd()]);
+    for (const links of [[link('bb/layer.tar', '../cc/layer.tar', 'symlink')], [link('bb/layer.tar', 'cc/layer.tar', 'hardlink')], [link('bb/layer.tar', '../dd', 'symlink'), link('dd', '../../cc/layer.tar', 'symlink')]]) {
+      await loadArchive(store, stream(withLinks(...links)), 'x');
+      expect((await store.resolve('hello')).id).toBe(image.manifest.config.digest);
+      await store.remove('hello');
+    }
+    expect((await failure(loadArchive(store, stream(withLinks(link('bb/layer.tar', '../../../etc/passwd', 'symlink'))), 'x'))).message).toContain('there is no "etc/passwd"');
+    expect((await failure(loadArchive(store, stream(withLinks(link('bb/layer.tar', 'layer.tar', 'symlink'))), 'x'))).message).toContain('loop of links');
+  });
+
   it('gives an archive without names the name that is asked for, or none', async () => {
     using directory = temporaryDirectory();
     const store = openImageStore({ root: directory.path });
