@@ -76,7 +76,7 @@ function fakeEngine(behaviour: Behaviour, recorded: Recorded): Engine {
 }
 
 function fakeContainer(behaviour: Behaviour, recorded: Recorded): RunningContainer {
-  const wait = (): Promise<ExitStatus> => (behaviour.waitError === undefined ? Promise.resolve(behaviour.status ?? { code: 0 }) : Promise.reject(behaviour.waitError as Error));
+  const wait = (): Promise<ExitStatus> => (behaviour.waitError === undefined ? Promise.resolve(behaviour.status ?? { code: 0 }) : Promise.reject(behaviour.waitError));
   const process: LaunchedProcess = {
     pid: 7, startTime: 7, wait, kill: (signal) => recorded.killed.push(signal) > 0, resize: () => undefined, usage: () => ({}), cleanup: () => void (recorded.cleanups += 1),
   };

@@ -2,6 +2,7 @@
  * `System`: the kernel that performs a plan. Linux (host-linux) or simulated (sim).
  * The engine is written once against this interface.
  */
+import type { TreeArchiver } from './layers/archiver.ts';
 import type { LayerExtractor } from './layers/extractor.ts';
 import type { Facts } from './plan/facts.ts';
 import type { LaunchPlan } from './plan/plan.ts';
@@ -74,6 +75,7 @@ export interface System {
   /** Kills what runs in the container's cgroup and removes it: for containers whose launcher died. */
   sweep(cgroupPath: string | undefined, pid: number | undefined, startTime: number | undefined): void;
   extractor(): Promise<LayerExtractor>;
+  archiver(): Promise<TreeArchiver>;
   /**
    * A regular file in layer directories (top first) as a union would show it, links resolved inside them; undefined where there is none.
    * @throws BoxError where it is something else, or has more than `bytesMax` bytes.

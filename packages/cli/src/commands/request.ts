@@ -1,5 +1,5 @@
 /** From a parsed command line to what the engine is asked. */
-import { UsageError, type RunOptions } from '@tsc-box/model';
+import { UsageError } from '@tsc-box/model';
 import type { RunRequest } from '@tsc-box/engine';
 import { booleanValue, listValue, stringValue, type Parsed } from '../args/flag.ts';
 import { helpHint } from '../args/parse.ts';
@@ -17,7 +17,7 @@ export function requestFrom(command: string, parsed: Parsed, cli: Pick<Cli, 'env
   const source = rootfs !== undefined ? { rootfs } : bundle !== undefined ? { bundle } : { image: image ?? '' };
   const options = Object.fromEntries(Object.entries(parsed.values).filter(([key]) => !REQUEST_KEYS.includes(key)));
   return {
-    ...source, options: options satisfies Record<string, unknown> as RunOptions, command: own ? parsed.positionals : rest,
+    ...source, options, command: own ? parsed.positionals : rest,
     ...pullOptions(parsed), hostEnv: cli.env, cwd: cli.cwd, remove: booleanValue(parsed, 'remove'), onWarning: (text) => cli.warn(text),
   };
 }

@@ -30,12 +30,15 @@ describe('standard streams', () => {
   });
 });
 
+/** As Node does when a signal has arrived. */
+const raise = (signal: NodeJS.Signals): boolean => (process as NodeJS.EventEmitter).emit(signal, signal, SIGNAL_NUMBERS[signal]);
+
 describe('signals', () => {
   it('reach the container by number, each of them', () => {
     const sent: number[] = [];
     const relay = relaySignals(() => undefined);
     relay.to({ kill: (signal) => sent.push(signal) > 0 });
-    for (const name of FORWARDED) process.emit(name, name, SIGNAL_NUMBERS[name] ?? 0);
+    for (const name of FORWARDED) raise(name);
     relay.stop();
     expect(sent).toEqual(FORWARDED.map((name) => SIGNAL_NUMBERS[name]));
   });
@@ -43,7 +46,7 @@ describe('signals', () => {
   it('that end a process end us while there is no container yet', () => {
     const exits: number[] = [];
     const relay = relaySignals((code) => exits.push(code));
-    for (const name of ['SIGWINCH', 'SIGCONT', 'SIGTERM'] as const) process.emit(name, name, 0);
+    for (const name of ['SIGWINCH', 'SIGCONT', 'SIGTERM'] as const) raise(name);
     relay.stop();
     expect(exits).toEqual([143]);
   });
@@ -52,8 +55,8 @@ describe('signals', () => {
     const sent: number[] = [];
     const relay = relaySignals(() => undefined);
     relay.to({ kill: (signal) => sent.push(signal) > 0 }, (signal) => signal === 'SIGWINCH');
-    process.emit('SIGWINCH', 'SIGWINCH', 28);
-    process.emit('SIGINT', 'SIGINT', 2);
+    raise('SIGWINCH');
+    raise('SIGINT');
     relay.stop();
     expect(sent).toEqual([2]);
   });

@@ -5,7 +5,7 @@
 import type { ChildStep } from '@tsc-box/model';
 import type { Ref } from '../launcher/program.ts';
 import { AT_FDCWD } from './constants.ts';
-import { REPORT, type StepEncoder } from './encode.ts';
+import { REPORT, type StepEncoder } from './step-encoder.ts';
 import { errnoNumber } from './errno.ts';
 
 /** What the child saw of one candidate. All zero when it was not there. */

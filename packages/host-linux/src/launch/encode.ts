@@ -9,7 +9,8 @@ import { AT_EMPTY_PATH, AT_FDCWD, flagsValue, flagValue, type Architecture } fro
 import { PLAIN_CALLS, words, type Encoder, type PlainCall } from './encode-calls.ts';
 import { errnoNumber } from './errno.ts';
 import { encodeExec, type ExecEvidence } from './encode-exec.ts';
-import { SYSCALL_NUMBERS, type SyscallName } from './syscall-numbers.ts';
+import { COMPARE, type RecordOptions, type StepEncoder } from './step-encoder.ts';
+import { SYSCALL_NUMBERS } from './syscall-numbers.ts';
 
 /** What only the System knows: descriptors, the compiled filter. */
 export interface EncodeInput {
@@ -41,25 +42,7 @@ export interface EncodedPlan {
   readonly nested: NestedClone | undefined;
 }
 
-/** What the encoders of single steps share. */
-export interface StepEncoder extends Encoder {
-  readonly number: (name: SyscallName) => number;
-  /** Adds a record of the step at hand. */
-  record(name: SyscallName | number, args: readonly Arg[], options?: RecordOptions): void;
-  newLabel(): Label;
-  place(label: Label): void;
-}
-
-export interface RecordOptions {
-  readonly store?: Ref;
-  readonly next?: Label;
-  readonly fail?: Label;
-  readonly errno?: number;
-}
-
-/** Pseudo-operations of the launcher: see launcher/asm. */
-export const COMPARE = -1;
-export const REPORT = -3;
+/** Pseudo-operation of the launcher: see launcher/asm. */
 const NESTED_CLONE = -4;
 
 const CLONE_VM = 0x100;

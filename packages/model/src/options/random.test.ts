@@ -76,7 +76,7 @@ describe('random input', () => {
       labels: fc.array(nearText, { maxLength: 2 }), sysctls: fc.array(nearText, { maxLength: 1 }), securityOpt: fc.array(nearText, { maxLength: 1 }), network: nearText, cgroupParent: nearText,
     }, { requiredKeys: [] });
     fc.assert(fc.property(options, fc.boolean(), (value, root) => isTame(() => {
-      const { spec } = specFromOptions(value as RunOptions, ['true'], undefined, root ? context : testContext({ facts: USER_FACTS }));
+      const { spec } = specFromOptions(value, ['true'], undefined, root ? context : testContext({ facts: USER_FACTS }));
       expect(parseSpec(JSON.parse(JSON.stringify(spec))).spec).toEqual(spec);
     })), { numRuns: 500 });
   });

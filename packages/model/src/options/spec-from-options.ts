@@ -1,5 +1,6 @@
 /** From docker's flags to the OCI spec of the container. Pure: all it asks of the host comes through the context. */
 import { UnsupportedError, UsageError } from '../errors/box-error.ts';
+import type { Facts } from '../plan/facts.ts';
 import type { ImageConfig } from '../spec/image-config.ts';
 import { parseSignal } from '../spec/signals.ts';
 import type { DeviceRule, Spec, SpecDevice, SpecMount, SpecResources } from '../spec/spec.ts';
@@ -114,12 +115,21 @@ function chooseDevices(options: RunOptions, userns: boolean, context: OptionCont
   const asked = (options.devices ?? []).map((text) => parseDevice(text, context));
   const privileged = options.privileged === true;
   const host = privileged ? hostDevices(context, warnings) : [];
-  const rules = !context.facts.privileged ? [] : privileged ? [{ allow: true, access: 'rwm' }] : [{ allow: false, access: 'rwm' }, ...asked.map(({ rule }) => rule)];
+  const rules = !context.facts.privileged || !canListDevices(context.facts, privileged, warnings) ? [] : privileged ? [{ allow: true, access: 'rwm' }] : [{ allow: false, access: 'rwm' }, ...asked.map(({ rule }) => rule)];
   const given = new Set(asked.map(({ device }) => device.path));
   const all = [...asked, ...host.filter(({ path }) => !given.has(path)).map((device) => ({ source: device.path, device }))];
   if (!userns) return { nodes: all.map(({ device }) => device), rules, mounts: [] };
   const mounts = all.map(({ source, device }): UserMount => ({ mount: { destination: device.path, type: 'bind', source, options: ['bind', 'rprivate'] }, source: { path: source, kind: 'file' } }));
   return { nodes: [], rules, mounts };
+}
+
+/** Inside another container the control groups often are read-only: what holds for this process then holds for its children. */
+function canListDevices({ cgroup }: Facts, privileged: boolean, warnings: string[]): boolean {
+  const able = cgroup.hierarchies.filter(({ version, controllers }) => version === 2 || controllers.includes('devices'));
+  if (able.length === 0 || able.some(({ parent }) => parent !== undefined)) return true;
+  const why = able.find(({ refusal }) => refusal !== undefined)?.refusal ?? 'the control groups can not be written to';
+  if (!privileged) warnings.push(`no list of allowed devices is set: ${why}; the container may use those that this process may`);
+  return false;
 }
 
 /** What a fresh /dev has anyway, and terminals of the host, are left out. */

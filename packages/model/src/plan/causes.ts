@@ -42,7 +42,7 @@ const ROWS: Readonly<Partial<Record<ChildStep['call'], readonly Row[]>>> = {
     { errno: 'EPERM', cause: says('a new instance of this file system is not allowed here') },
   ],
   fsmount: [
-    { errno: 'EPERM', cause: (step) => ({ reason: `this ${/^mount/.test(step.id) ? 'file system' : 'mount'} would show more than the one outside does (the /proc or /sys around this process has masked paths, as in a container)`, hint: 'run the outer container with --security-opt systempaths=unconfined, or share its namespace: --pid host' }) },
+    { errno: 'EPERM', cause: (step) => ({ reason: `this ${step.id.startsWith('mount') ? 'file system' : 'mount'} would show more than the one outside does, "mount too revealing" (the /proc or /sys around this process has masked paths, as in a container)`, hint: 'run the outer container with --security-opt systempaths=unconfined, or share its namespace: --pid host' }) },
     { errno: 'EBUSY', cause: says('this file system is mounted with other options already') },
   ],
   open_tree: [

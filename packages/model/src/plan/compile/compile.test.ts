@@ -81,7 +81,7 @@ describe('compile', () => {
       const filled = new Set(plan.prepare.flatMap((prepare) => (prepare.call === 'open' ? [prepare.result] : [])));
       for (const child of plan.child) {
         const used = JSON.stringify(child.args).matchAll(/\{"slot":"([^"]+)"\}/g);
-        for (const [, name] of used) if (!name!.startsWith('system.')) expect(filled, `${child.id} uses ${name}`).toContain(name);
+        for (const [, name] of used) if (!(name ?? '').startsWith('system.')) expect(filled, `${child.id} uses ${name}`).toContain(name);
         if (child.result !== undefined) filled.add(child.result);
       }
     }
