@@ -14,7 +14,6 @@ import { parseDevice } from './devices.ts';
 import { parseEnvFile, parseEnvOption } from './env.ts';
 import { parseAddHost, parseDns } from './etc-files.ts';
 import { checkCpuset, parseCpus, parseDurationMs, parseOctal, parseSize } from './numbers.ts';
-import type { RunOptions } from './run-options.ts';
 import { specFromOptions } from './spec-from-options.ts';
 import { parseMount, parseTmpfs, parseVolume, splitCsv } from './volumes.ts';
 
