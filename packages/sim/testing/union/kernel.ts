@@ -10,7 +10,7 @@ import type { CaseAnswer, UnionCase } from './cases.ts';
 export function whyNoKernel(): string | undefined {
   if (process.platform !== 'linux' || process.geteuid?.() !== 0) return 'needs root on Linux';
   if (spawnSync('python3', ['--version']).status !== 0) return 'needs python3';
-  const script = 'd=$(mktemp -d) && mount -t tmpfs tmpfs $d && cd $d && mkdir l u w m && mount -t overlay -o lowerdir=l,upperdir=u,workdir=w,index=off,metacopy=off,redirect_dir=nofollow,xino=off overlay m && setfattr --version >/dev/null 2>&1; mountpoint -q $d/m; s=$?; umount -l $d/m $d; rmdir $d; exit $s';
+  const script = 'd=$(mktemp -d) && mount -t tmpfs tmpfs $d && cd $d && mkdir l u w m && mount -t overlay -o lowerdir=l,upperdir=u,workdir=w,index=off,metacopy=off,redirect_dir=nofollow,xino=off overlay m; mountpoint -q $d/m; s=$?; umount -l $d/m $d; rmdir $d; exit $s';
   return spawnSync('unshare', ['--mount', 'sh', '-c', script]).status === 0 ? undefined : 'needs overlay mounts';
 }
 

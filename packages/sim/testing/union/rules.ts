@@ -28,6 +28,8 @@ const whiteout = (nlink?: number): Readonly<Record<string, unknown>> => ({ mode:
 const OPAQUE = { 'trusted.overlay.opaque': 'y' };
 /** Layers top first; the first is the upper one. */
 const on = (layers: readonly (readonly CaseEntry[])[], ...ops: readonly CaseOp[]): UnionCase => ({ layers, ops });
+/** vfs_cap_data of version 2, effective, CAP_NET_RAW permitted. */
+const CAPABILITY = `\x01\0\0\x02\0\x20${'\0'.repeat(14)}`;
 const NAME_255 = 'n'.repeat(255);
 
 export const RULES: readonly RuleCase[] = [
@@ -75,6 +77,7 @@ export const RULES: readonly RuleCase[] = [
   { rule: 'C6', says: 'a removed lower file keeps its link count, and can not be changed', case: on([[], [file('a')]], ['open', 0, 'a', false], ['unlink', 'a'], ['fstat', 0], ['fchmod', 0, 0o600]), results: [0, 0, [REG | 0o644, 1, 1], 'EEXIST'] },
   { rule: 'C6', says: 'a removed upper file has no links, and can be changed', case: on([[], [file('a')]], ['open', 0, 'a', true], ['unlink', 'a'], ['fstat', 0], ['fchmod', 0, 0o600]), results: [0, 0, [REG | 0o644, 0, 1], 0] },
   { rule: 'C7', says: 'unlink and create change the time of the merged parent', case: on([[], [dir('d'), file('d/f'), dir('e')]], ['unlink', 'd/f'], ['create', 'e/f', 0o644]), merged: { d: { mtime: undefined }, e: { mtime: undefined } } },
+  { rule: 'C8', says: 'writing drops capabilities and keeps setuid, for root; a new owner drops both', case: on([[], [file('a', 'x', { mode: 0o4755 }), file('b', 'x', { mode: 0o6755 })]], ['setx', 'a', 'security.capability', CAPABILITY, 0], ['setx', 'b', 'security.capability', CAPABILITY, 0], ['write', 'a', 0, 'y'], ['chown', 'b', 0, 0]), results: [0, 0, 0, 0], merged: { a: { mode: REG | 0o4755, xattrs: undefined }, b: { mode: REG | 0o755, xattrs: undefined } } },
   { rule: 'C9', says: 'a directory with setgid gives its group on', case: on([[], [dir('d', { mode: 0o2775, gid: 7 })]], ['create', 'd/f', 0o644], ['mkdir', 'd/s', 0o755]), merged: { 'd/f': { gid: 7, mode: REG | 0o644 }, 'd/s': { gid: 7, mode: DIR | 0o2755 } } },
 
   { rule: 'R1', says: 'a lower or merged directory does not move', case: on([[dir('m')], [dir('d'), dir('m')]], ['rename', 'd', 'e', 0], ['rename', 'm', 'e', 0], ['rename', 'd', 'm', 2]), results: ['EXDEV', 'EXDEV', 'EXDEV'], upper: { d: undefined } },

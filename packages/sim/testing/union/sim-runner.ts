@@ -1,6 +1,6 @@
 /** Runs a case on the union file system. */
 import { errnoName, makeDevice, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, splitDevice } from '../../src/vfs/union/abi.ts';
-import type { UnionStat } from '../../src/vfs/union/scratch.ts';
+import type { UnionEntry, UnionStat } from '../../src/vfs/union/scratch.ts';
 import type { Union } from '../../src/vfs/union/union.ts';
 import type { CaseAnswer, CaseEntry, CaseObject, CaseOp, CaseTree, UnionCase } from './cases.ts';
 
@@ -98,10 +98,19 @@ class Runner {
       found[path] = describe(stat, () => this.#read(node, stat.size), () => union.readlink(node), xattrs);
       if ((stat.mode & S_IFMT) !== S_IFDIR) return;
       const entries = union.readdir(node);
-      if (typeof entries !== 'number') for (const { name } of entries) visit(union.lookup(node, name), path === '' ? name : `${path}/${name}`);
+      if (typeof entries !== 'number') for (const entry of entries) visit(this.#checked(node, entry), path === '' ? entry.name : `${path}/${entry.name}`);
     };
     visit(this.#root, '');
     return found;
+  }
+
+  /** D3: a listed number is the one that stat(2) tells. */
+  #checked(dir: number, { name, ino, mode }: UnionEntry): number {
+    const node = this.#union.lookup(dir, name);
+    if (node < 0) return node;
+    const stat = this.#union.stat(node);
+    if (stat.ino !== ino || (stat.mode & S_IFMT) !== (mode & S_IFMT)) throw new Error(`"${name}" is listed as ${String(ino)}, and is ${String(stat.ino)}`);
+    return node;
   }
 
   #read(node: number, size: number): string {

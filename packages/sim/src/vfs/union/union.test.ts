@@ -140,6 +140,17 @@ describe('nodes', () => {
     expect(union.stat(union.walk(root, '/d//./b').node).ino).toBe(ino);
   });
 
+  it('I1: numbers stay over copy-up and a new mount', async () => {
+    const { union, root, mount, upper, lower } = await start();
+    const numbers = (at: number): number[] => ['a', 'd'].map((name) => union.stat(union.lookup(at, name)).ino);
+    const before = numbers(root);
+    union.write(union.lookup(root, 'a'), bytes('x'), 0);
+    union.setAttributes(union.lookup(root, 'd'), { mode: 0o700 });
+    expect(numbers(root)).toEqual(before);
+    expect(union.unmount(mount)).toBe(0);
+    expect(numbers(union.root(union.mount({ branches: [{ layer: upper, writable: true }, { layer: lower }] })))).toEqual(before);
+  });
+
   it('the generation grows with names, not with looking', async () => {
     const { union, root } = await start();
     const before = union.generation;
@@ -165,6 +176,7 @@ describe('nodes', () => {
     const { union, root } = await start();
     expect(union.walk(root, 'd/../a')).toMatchObject({ node: union.lookup(root, 'd'), used: 2, error: 0 });
     expect(union.walk(root, 'd/no/a')).toMatchObject({ node: union.lookup(root, 'd'), used: 2, error: -2 });
+    expect(union.walk(root, 'a/'.repeat(2048)).error).toBe(-36);
     expect(union.walk(root, 'a/b')).toMatchObject({ node: union.lookup(root, 'a'), used: 1, error: 0 });
   });
 

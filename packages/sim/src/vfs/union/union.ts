@@ -15,6 +15,8 @@ import { MemoryImages, putImage, type MemoryImage } from './memory-image.ts';
 import { Scratch, type UnionEntry, type UnionStat, type UnionTime } from './scratch.ts';
 import { instantiate, type UnionExports } from './wasm.ts';
 
+const PATH_MAX = 4095;
+
 export interface MountOptions {
   /** `plain`: one layer as it is, such as a tmpfs. Default: `overlay`. */
   readonly flavour?: 'overlay' | 'aufs' | 'plain';
@@ -137,8 +139,9 @@ export class Union {
     return this.#wasm.lookup(dir, this.#scratch.putPath(name));
   }
 
-  /** Follows a path of up to 4096 bytes through directories only. */
+  /** Follows a path through directories only. More than 4095 bytes are ENAMETOOLONG. */
   walk(dir: number, path: string): WalkResult {
+    if (path.length > PATH_MAX) return { node: dir, used: 0, error: -36 };
     const node = this.#wasm.walk(dir, this.#scratch.putPath(path));
     const used = this.#scratch.word(STAT);
     return { node, used, error: 0 - this.#scratch.word(STAT + 4) };
