@@ -8,6 +8,7 @@ import { openImageStore } from '../store/store.ts';
 import type { ImageStore } from '../store/types.ts';
 import { parseChallenges } from './challenge.ts';
 import { startFakeRegistry, type FakeRegistry } from './fake-registry.testing.ts';
+import type { RegistryOptions } from './options.ts';
 import { pullImage, type PullOptions } from './pull.ts';
 import { pushImage } from './push.ts';
 import { delayBefore, DEFAULT_RETRY } from './retry.ts';
@@ -33,10 +34,12 @@ afterEach(async () => {
   directory[Symbol.dispose]();
 });
 
-const options = (extra: Partial<PullOptions> = {}): PullOptions => ({
-  store, env: {}, platform: { os: 'linux', architecture: 'amd64' },
-  retry: { sleep: async (ms) => void waits.push(Math.round(ms)) }, ...extra,
+/** For pulls and pushes. */
+const common = (): RegistryOptions & { readonly store: ImageStore } => ({
+  store, env: {},
+  retry: { sleep: async (ms) => void waits.push(Math.round(ms)) },
 });
+const options = (extra: Partial<PullOptions> = {}): PullOptions => ({ ...common(), platform: { os: 'linux', architecture: 'amd64' }, ...extra });
 const name = (): string => `${registry.host}/a/b:1`;
 const blobUrl = `/v2/a/b/blobs/${layer.digest}`;
 
@@ -319,17 +322,17 @@ describe('uploads', () => {
       if (method === 'HEAD') return reply(response, 404);
       return method === 'PUT' && url.startsWith('/upload') && count === 1 && reply(response, 502);
     };
-    await pushImage(name(), undefined, options());
+    await pushImage(name(), undefined, common());
     expect(waits).toHaveLength(image.blobs.size - 1);
     registry.answer = ({ method }, response) => (method === 'HEAD' ? reply(response, 404) : method === 'POST' && reply(response, 403, {}, '{"errors":[{"code":"DENIED","message":"read only"}]}'));
-    expect((await failure(pushImage(name(), undefined, options()))).message).toContain('status 403: DENIED read only');
+    expect((await failure(pushImage(name(), undefined, common()))).message).toContain('status 403: DENIED read only');
   });
 
   it('are one request with a length, or parts where that is too much', async () => {
     await addFixture(store, name(), image);
     const big = ({ method, url }: { readonly method: string; readonly url: string }): boolean => url.startsWith('/upload') && url.includes(layer.digest.slice(7)) && method === 'PUT';
     registry.answer = ({ method }, response) => method === 'HEAD' && reply(response, 404);
-    await pushImage(name(), undefined, options());
+    await pushImage(name(), undefined, common());
     const whole = registry.requests.find(big);
     expect(whole?.headers).toMatchObject({ 'content-length': String(layer.size) });
     expect(whole?.headers['transfer-encoding']).toBeUndefined();
@@ -344,7 +347,7 @@ describe('uploads', () => {
       const kept = received.reduce((sum, { length }) => sum + length, 0);
       return reply(response, 202, { location: `/upload/${String(received.length)}`, range: `0-${String(kept - 1)}` });
     };
-    await pushImage(name(), undefined, options());
+    await pushImage(name(), undefined, common());
     expect(sha256(Buffer.concat(received))).toBe(layer.digest);
     expect(registry.requests.filter(({ method }) => method === 'PATCH').map(({ headers }) => headers['content-range'])).toEqual([`0-${String(layer.size - 1)}`, `1000-${String(layer.size - 1)}`]);
     expect(waits).toEqual([]);
@@ -353,6 +356,6 @@ describe('uploads', () => {
   it('of a manifest that the registry keeps as another are told', async () => {
     await addFixture(store, name(), image);
     registry.answer = ({ method, url }, response) => method === 'PUT' && url.includes('/manifests/') && reply(response, 201, { 'docker-content-digest': sha256(Buffer.from('x')) });
-    expect((await failure(pushImage(name(), undefined, options()))).message).toContain('the registry keeps the manifest as');
+    expect((await failure(pushImage(name(), undefined, common()))).message).toContain('the registry keeps the manifest as');
   });
 });

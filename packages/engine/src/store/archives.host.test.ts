@@ -31,7 +31,7 @@ async function failure(promise: Promise<unknown>): Promise<BoxError> {
   throw error;
 }
 
-function dockerArchive(tags: readonly string[] | null, change: (files: Map<string, Uint8Array>) => void = () => undefined): Uint8Array {
+function dockerArchive(tags: readonly string[] | null, change: (files: Map<string, Uint8Array>) => unknown = () => undefined): Uint8Array {
   const tars = [layerTar({ hello: 'one' }), layerTar({ noise })];
   const config = image.blobs.get(image.manifest.config.digest) ?? new Uint8Array(0);
   const configName = `${image.manifest.config.digest.slice(7)}.json`;
@@ -48,6 +48,8 @@ async function fixtureStore(root: string): Promise<ImageStore> {
   await addFixture(store, NAME, image);
   return store;
 }
+
+type Files = Map<string, Uint8Array>;
 
 describe('load', () => {
   it('takes a docker archive from a pipe, whatever its order, plain or compressed', async () => {
@@ -88,12 +90,12 @@ describe('load', () => {
   });
 
   it.each([
-    ['a layer that is another', (files: Map<string, Uint8Array>) => void files.set('aa/layer.tar', layerTar({ hello: 'evil' })), 'ERR_TSCBOX_DIGEST_MISMATCH', /expected|verify/],
-    ['a configuration that is another', (files: Map<string, Uint8Array>) => void files.set(`${image.manifest.config.digest.slice(7)}.json`, Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] } }))), 'ERR_TSCBOX_DIGEST_MISMATCH', /verify/],
-    ['a missing layer', (files: Map<string, Uint8Array>) => void files.delete('bb/layer.tar'), 'ERR_TSCBOX_IMAGE_INVALID', /there is no "bb\/layer.tar"/],
-    ['no manifest.json', (files: Map<string, Uint8Array>) => void files.delete('manifest.json'), 'ERR_TSCBOX_IMAGE_INVALID', /no manifest.json and no index.json/],
-    ['a manifest.json that is no JSON', (files: Map<string, Uint8Array>) => void files.set('manifest.json', Buffer.from('{')), 'ERR_TSCBOX_IMAGE_INVALID', /no JSON/],
-    ['a bad name', (files: Map<string, Uint8Array>) => void files.set('manifest.json', Buffer.from(Buffer.from(files.get('manifest.json') ?? []).toString().replace('"hello"', '"UPPER"'))), 'ERR_TSCBOX_REFERENCE_INVALID', /UPPER/],
+    ['a layer that is another', (files: Files): unknown => files.set('aa/layer.tar', layerTar({ hello: 'evil' })), 'ERR_TSCBOX_DIGEST_MISMATCH', /expected|verify/],
+    ['a configuration that is another', (files: Files): unknown => files.set(`${image.manifest.config.digest.slice(7)}.json`, Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] } }))), 'ERR_TSCBOX_DIGEST_MISMATCH', /verify/],
+    ['a missing layer', (files: Files): unknown => files.delete('bb/layer.tar'), 'ERR_TSCBOX_IMAGE_INVALID', /there is no "bb\/layer.tar"/],
+    ['no manifest.json', (files: Files): unknown => files.delete('manifest.json'), 'ERR_TSCBOX_IMAGE_INVALID', /no manifest.json and no index.json/],
+    ['a manifest.json that is no JSON', (files: Files): unknown => files.set('manifest.json', Buffer.from('{')), 'ERR_TSCBOX_IMAGE_INVALID', /no JSON/],
+    ['a bad name', (files: Files): unknown => files.set('manifest.json', Buffer.from(Buffer.from(files.get('manifest.json') ?? []).toString().replace('"hello"', '"UPPER"'))), 'ERR_TSCBOX_REFERENCE_INVALID', /UPPER/],
   ] as const)('refuses a docker archive with %s and names nothing', async (_, change, code, pattern) => {
     using directory = temporaryDirectory();
     const store = openImageStore({ root: directory.path });
