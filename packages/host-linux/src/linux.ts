@@ -28,6 +28,10 @@ export function openLinux(): System {
     },
     readLayerFile: (lowerdirs, path, bytesMax) => readFileInLayers(lowerdirs, path, bytesMax),
     diffLayers: (upperdir, lowerdirs) => diffUpper(upperdir, lowerdirs),
+    async archiver() {
+      const { createArchiver } = await import('./layers/archiver.ts');
+      return createArchiver(facts);
+    },
     async extractor() {
       const { createExtractor } = await import('./layers/extract.ts');
       return createExtractor();

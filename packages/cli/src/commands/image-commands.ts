@@ -74,6 +74,27 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     examples: [['tsc-box history --no-trunc debian:12', '']], load: async () => (await import('./inspect.ts')).history,
   },
   {
+    name: 'commit', summary: 'Make an image of a container\'s changes', usage: '[OPTIONS] CONTAINER [NAME[:TAG]]', description: 'What diff shows, on the container\'s image. Its own /etc/hosts and the like, and all mounts, stay out.',
+    flags: [flag('Image', '-a --author=TEXT', 'author', 'Author of the new image'), message, change, flag('Image', '-p --pause', 'pause', 'Stop the container meanwhile; --pause=false not to', yes)],
+    stopAtWord: false, words: [1, 2], complete: 'container', examples: [['tsc-box commit -c \'CMD ["serve"]\' web web:2', '']], load: async () => (await import('./commit.ts')).commit,
+  },
+  {
+    name: 'export', summary: 'Write a container\'s root as a tar', usage: '[OPTIONS] CONTAINER', flags: [output], stopAtWord: false, words: [1, 1], complete: 'container',
+    examples: [['tsc-box export web | tar t', '']], load: async () => (await import('./commit.ts')).exportContainer,
+  },
+  {
+    name: 'cp', summary: 'Copy files between a container and this machine', usage: '[OPTIONS] CONTAINER:PATH|PATH|- PATH|CONTAINER:PATH|-',
+    description: 'A directory with /. at its end stands for its content. - is a tar on standard input or output. The container need not run.',
+    flags: [flag('Copy', '-a --archive', 'archive', 'Keep owners', yes), flag('Copy', '-L --follow-link', 'followLink', 'Follow a link at the source', yes)],
+    stopAtWord: false, words: [2, 2], complete: 'container', examples: [['tsc-box cp web:/etc/motd .', ''], ['tsc-box cp site/. web:/srv', 'the content of a directory']],
+    load: async () => (await import('./cp.ts')).cp,
+  },
+  {
+    name: 'layers', summary: 'Show what the layers of an image or a container hold', usage: '[OPTIONS] IMAGE|CONTAINER', description: 'Top first: role, size, entries added, changed and deleted, and bytes that upper layers hide.',
+    flags: [flag('Output', '--why=PATH', 'why', 'Which layers have the path, which one is seen, and what hides the others'), json], stopAtWord: false, words: [1, 1], complete: 'image-or-container',
+    examples: [['tsc-box layers debian:12', ''], ['tsc-box layers --why /etc/motd web', 'where it comes from']], load: async () => (await import('./layers.ts')).layers,
+  },
+  {
     name: 'gc', summary: 'Delete what no image and no container needs', usage: '[OPTIONS]', description: 'Blobs, unpacked layers, and parts of downloads that nobody fetches. Safe beside other commands.',
     flags: [dryRun, json], stopAtWord: false, words: [0, 0], examples: [['tsc-box gc --dry-run', '']], load: async () => (await import('./store-care.ts')).gc,
   },

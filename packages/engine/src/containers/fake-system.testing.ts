@@ -50,6 +50,7 @@ export function fakeSystem(facts: Facts = ROOT_FACTS): FakeSystem {
       if (which !== undefined) alive.delete(which);
     },
     extractor: () => Promise.reject(new Error('not in this test')),
+    archiver: () => Promise.reject(new Error('not in this test')),
     readLayerFile(lowerdirs, path) {
       for (const directory of lowerdirs) {
         try {

@@ -1,5 +1,7 @@
 /** From a request to a launch plan. Nothing is made here, but for the layers of an image. */
-import { compile, specFromOptions, UsageError, withDefaultMappings, type Facts, type ImageConfig, type LaunchPlan, type OptionContext, type Spec, type SpecResult, type System } from '@tsc-box/model';
+import { resolve } from 'node:path';
+import { compile, specFromOptions, UsageError, withDefaultMappings, type Facts, type ImageConfig, type ImageRunConfig, type LaunchPlan, type OptionContext, type Spec, type SpecResult, type System } from '@tsc-box/model';
+import { containerConfig } from './container-config.ts';
 import type { Directories } from './directories.ts';
 import { planEtcFiles } from './etc-files.ts';
 import { lookAtMounts, readMountinfo, type HostMount } from './host-mounts.ts';
@@ -14,6 +16,7 @@ import type { RunRequest } from './types.ts';
 export interface Prepared {
   readonly image: string;
   readonly imageId: string | undefined;
+  readonly config: ImageRunConfig | undefined;
   readonly spec: Spec;
   readonly plan: LaunchPlan;
   readonly planned: PlannedRoot;
@@ -52,6 +55,7 @@ interface Configured extends Pick<SpecResult, 'spec' | 'warnings' | 'labels' | '
   /** Of a bundle or --rootfs. */
   readonly directory: string;
   readonly imageId?: string;
+  readonly config?: ImageRunConfig;
   readonly release?: () => Promise<void>;
 }
 
@@ -79,7 +83,7 @@ function planConfigured(preparation: Preparation, request: RunRequest, source: R
     ...(request.dieWithParent === undefined ? {} : { dieWithParent: request.dieWithParent }),
   });
   return {
-    image: source.label, imageId: configured.imageId, release: configured.release ?? nothingToRelease, spec, plan, planned, owner, userns, labels: configured.labels, stopSignal: configured.stopSignal,
+    image: source.label, imageId: configured.imageId, config: configured.config, release: configured.release ?? nothingToRelease, spec, plan, planned, owner, userns, labels: configured.labels, stopSignal: configured.stopSignal,
     createDirectories: configured.createDirectories, warnings: [...configured.warnings, ...planned.warnings, ...plan.warnings],
   };
 }
@@ -105,7 +109,7 @@ async function configure(preparation: Preparation, request: RunRequest, source: 
     const context = optionContext(preparation.system, request, id, source.kind, image.lowerdirs);
     const result = specFromOptions(request.options, request.command, image.config, context);
     const { imageId, release } = image;
-    return { ...result, layers: image.lowerdirs, directory: source.kind === 'rootfs' ? source.path : '', ...(imageId === undefined ? {} : { imageId }), ...(release === undefined ? {} : { release }) };
+    return { ...result, layers: image.lowerdirs, directory: source.kind === 'rootfs' ? source.path : '', ...(imageId === undefined ? {} : { imageId }), ...configOf(request, image, result), ...(release === undefined ? {} : { release }) };
   } catch (error) {
     await image.release?.();
     throw error;
@@ -118,6 +122,12 @@ function configureBundle(request: RunRequest, path: string, id: string, facts: F
   const spec = withDefaultMappings(bundle.spec, facts);
   const linux = { ...spec.linux, cgroupsPath: spec.linux?.cgroupsPath ?? `/tsc-box/${id}` };
   return { spec: { ...spec, linux }, warnings, sources, labels: {}, createDirectories: [], init: false, createCwd: false, layers: [], directory: rootfs };
+}
+
+/** For `commit`: only images of the store can be committed on. */
+function configOf({ options, command, cwd }: RunRequest, { config, imageId }: OpenedLayers, { spec, labels }: SpecResult): { readonly config?: ImageRunConfig } {
+  if (config === undefined || imageId === undefined) return {};
+  return { config: containerConfig({ image: config, options, command, env: spec.process?.env ?? [], labels, readFile: (path) => readHostFile(resolve(cwd, path)) }) };
 }
 
 interface OpenedLayers {

@@ -1,7 +1,7 @@
 /** What a caller of the engine sees: requests, the state of a container, and what can be done with one. */
 import type { Images } from '../image-commands/types.ts';
 import type { BlobProgress } from '../registry/progress.ts';
-import type { Change, CheckResult, ExitStatus, LaunchedProcess, LaunchPlan, RootPlan, RunOptions, StdioSource, System } from '@tsc-box/model';
+import type { Change, CheckResult, ExitStatus, ImageRunConfig, LaunchedProcess, LaunchPlan, RootPlan, RunOptions, StdioSource, System, TreeIds } from '@tsc-box/model';
 
 export type PullPolicy = 'missing' | 'always' | 'never';
 
@@ -54,6 +54,10 @@ export interface CreatedRecord {
   readonly image: string;
   /** Digest of the image's configuration. Only of images of the store. */
   readonly imageId?: string;
+  /** What an image made of it gets as its configuration. Only of images of the store. */
+  readonly config?: ImageRunConfig;
+  /** Of its user namespace. */
+  readonly idMaps?: TreeIds;
   readonly command: readonly string[];
   /** ISO 8601, UTC. */
   readonly createdAt: string;

@@ -1,19 +1,22 @@
 /** `openImages`: the image store and what commands do with it. What each needs beyond the store is loaded when it is used. */
-import { familiarReference, formatReference, parsePlatform, parseReference, UsageError } from '@tsc-box/model';
-import { listContainers } from '../containers/find.ts';
+import { parsePlatform } from '@tsc-box/model';
+import { findContainer, listContainers } from '../containers/find.ts';
 import { sweepAndList } from '../containers/remove.ts';
 import type { Parts } from '../containers/run.ts';
+import type { ContainerState } from '../containers/types.ts';
 import { removeMapped } from '../containers/remove-mapped.ts';
 import { removeTree } from '../containers/remove-tree.ts';
 import { ownPlatform } from '../images/platform.ts';
 import { openImageStore, type ImageStore } from '../store/index.ts';
 import { applyChanges } from './changes.ts';
 import { historyOf, inspectImage } from './history.ts';
+import { wholeName } from './names.ts';
 import { removeImage } from './remove.ts';
 import type { Images, ImportCommandOptions, MadeImage } from './types.ts';
 
 export function openImages(parts: Parts): Images {
   const store = openImageStore({ root: parts.directories.images });
+  const find = (nameOrId: string): ContainerState => findContainer(parts.store, nameOrId);
   return {
     store,
     pull: async (name, options = {}) => (await import('../registry/index.ts')).pullImage(name, { ...options, store }),
@@ -29,6 +32,14 @@ export function openImages(parts: Parts): Images {
     inspect: async (name) => inspectImage(await store.resolve(name), await store.list()),
     history: async (name) => historyOf(await store.resolve(name)),
     import: (source, options) => importArchive(store, source, options),
+    commit: async (container, options) => (await import('./commit.ts')).commitContainer(parts, store, find(container), options),
+    export: async (container) => (await import('./commit.ts')).exportContainer(parts, find(container)),
+    copyFrom: async (container, from, to, cwd, options) => (await import('./copy.ts')).copyFromContainer(parts, find(container), from, to, cwd, options),
+    copyTo: async (container, from, to, cwd, options) => (await import('./copy.ts')).copyToContainer(parts, find(container), from, to, cwd, options),
+    archiveOf: async (container, path, options) => (await import('./copy.ts')).archiveOfContainer(parts, find(container), path, options),
+    extractTo: async (container, source, directory, options) => (await import('./copy.ts')).extractToContainer(parts, find(container), source, directory, options),
+    layers: async (name, options) => (await import('./layers.ts')).reportLayers(parts, store, name, options),
+    why: async (name, path, options) => (await import('./layers.ts')).explainPath(parts, store, name, path, options),
     gc: async ({ dryRun = false, dangling = false, all = false } = {}) => {
       const images = dangling || all ? await removeUnused(parts, store, { dryRun, all }) : [];
       return { images, ...(await store.gc({ dryRun, layersRoot: parts.directories.layers, layersInUse: () => layersInUse(parts), removeLayer: (path) => removeLayer(parts, path) })) };
@@ -70,11 +81,4 @@ async function importArchive(store: ImageStore, source: AsyncIterable<Uint8Array
     platform: platform === undefined ? ownPlatform() : parsePlatform(platform), created, ...(name === undefined ? {} : { name: wholeName(name) }), ...(changes.length === 0 ? {} : { config }), ...(message === undefined ? {} : { message }),
   });
   return { id: (await store.resolve(target.digest)).id, target };
-}
-
-/** What the user calls a new image, as it is kept. @throws where it has a digest. */
-export function wholeName(name: string): string {
-  const reference = parseReference(name);
-  if (reference.digest !== undefined) throw new UsageError({ attempted: `name an image ${JSON.stringify(familiarReference(reference))}`, detail: 'found a digest, allowed: NAME[:TAG]' });
-  return formatReference(reference);
 }

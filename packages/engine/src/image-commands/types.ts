@@ -25,6 +25,8 @@ export interface CommitOptions {
   readonly changes?: readonly string[];
   /** ISO 8601. Default: now. */
   readonly created?: string;
+  /** Stop the container's processes meanwhile. Default: true. */
+  readonly pause?: boolean;
 }
 
 export interface ImportCommandOptions {
@@ -75,6 +77,14 @@ export interface WhyStep {
   readonly hiddenBy?: { readonly layer: number; readonly path: string; readonly found: string };
 }
 
+export interface CopyOptions {
+  /** Owners are kept; else all is root's in the container, and the caller's on this machine. */
+  readonly archive?: boolean;
+  /** A link at the source stands for what it leads to. */
+  readonly follow?: boolean;
+  readonly onWarning?: (text: string) => void;
+}
+
 export interface LayersOptions {
   readonly onProgress?: (text: string) => void;
 }
@@ -95,6 +105,18 @@ export interface Images {
   inspect(name: string): Promise<Readonly<Record<string, unknown>>>;
   history(name: string): Promise<HistoryLine[]>;
   import(source: AsyncIterable<Uint8Array>, options?: ImportCommandOptions): Promise<MadeImage>;
+  /** An image of a container's changes on its image. */
+  commit(container: string, options?: CommitOptions): Promise<MadeImage>;
+  /** The container's root as a tar. */
+  export(container: string): Promise<AsyncIterable<Uint8Array>>;
+  /** docker's rules on slashes at the end; relative paths of this machine start at `cwd`, those of the container at its root. */
+  copyFrom(container: string, from: string, to: string, cwd: string, options?: CopyOptions): Promise<void>;
+  copyTo(container: string, from: string, to: string, cwd: string, options?: CopyOptions): Promise<void>;
+  archiveOf(container: string, path: string, options?: CopyOptions): Promise<AsyncIterable<Uint8Array>>;
+  extractTo(container: string, source: AsyncIterable<Uint8Array>, directory: string, options?: CopyOptions): Promise<void>;
+  /** Of an image or a container, top first. Unpacks the image where needed. */
+  layers(name: string, options?: LayersOptions): Promise<LayerReport[]>;
+  why(name: string, path: string, options?: LayersOptions): Promise<WhyStep[]>;
   /** Blobs and unpacked layers that nothing needs. `dangling`: before, images without a name; `all`: also named ones that no container was made from. */
   gc(options?: { readonly dryRun?: boolean; readonly dangling?: boolean; readonly all?: boolean }): Promise<GcResult & { readonly images: readonly string[] }>;
   fsck(options?: { readonly repair?: boolean }): Promise<StoreProblem[]>;

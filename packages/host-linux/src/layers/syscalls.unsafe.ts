@@ -95,6 +95,30 @@ export function openDirectoryBelow(root: number, path: string): number {
   }
 }
 
+/**
+ * An object below `root` with all links resolved inside it, as a process with that root would: openat2(2), RESOLVE_IN_ROOT.
+ * `follow: false` leaves a link at the end as it is.
+ */
+export function openInRoot(root: number, path: string, follow: boolean): number {
+  const how = new BigUint64Array([BigInt(O_PATH | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW)), 0n, BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)]);
+  for (;;) {
+    const fd = Number(calls().openat2(SYS_OPENAT2, root, cString(path === '' ? '.' : path), new Uint8Array(how.buffer), 24));
+    if (fd >= 0) return fd;
+    const errno = calls().errno();
+    // Somebody renamed a directory meanwhile: the kernel could not be sure.
+    if (errno !== 'EAGAIN') throw new SyscallError({ attempted: `openat2 "${textOfBytes(path)}"`, syscall: 'openat2', errno, path: textOfBytes(path) });
+  }
+}
+
+/** An O_PATH descriptor of the directory `name` in the open directory `parent`. Undefined where it is none, or a link. */
+export function openChildDirectory(parent: number, name: string): number | undefined {
+  const fd = Number(calls().openat(parent, cString(name), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0));
+  if (fd >= 0) return fd;
+  const errno = calls().errno();
+  if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP') return undefined;
+  throw new SyscallError({ attempted: `openat "${textOfBytes(name)}"`, syscall: 'openat', errno, path: textOfBytes(name) });
+}
+
 /** The same with one openat per component. */
 export function openStepwise(root: number, path: string): number {
   let fd = root;
