@@ -215,13 +215,14 @@ export function dropRoot(root: u32): void {
   freeNode(root);
 }
 
-/** Links as stat(2) tells them: D4 for directories, H1 for files. */
+/** Links as stat(2) tells them: D4 for directories, removed ones too; H1 for files. */
 export function linksOf(node: u32): u32 {
   const inode = topInode(node);
   const nlink = load<u32>(inode + I_NLINK);
   if (!isDir(inode)) return nlink;
-  if (isDead(node)) return 0;
-  return load<u32>(node + N_COUNT) > 1 ? 1 : nlink;
+  if (load<u32>(node + N_COUNT) > 1) return 1;
+  // Its "." is the last of a removed directory.
+  return nlink == 1 ? 0 : nlink;
 }
 
 export function branchCount(mount: u32): u32 {

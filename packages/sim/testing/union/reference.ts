@@ -157,7 +157,7 @@ class Runner {
     const [inode] = view.stack;
     const dead = file.path === undefined;
     if (op[0] === 'fread') return isDirectory(inode) ? 'EISDIR' : inode.data.slice(0, 100);
-    if (op[0] === 'fstat') return [inode.mode, isDirectory(inode) ? (dead ? 0 : view.stack.length > 1 ? 1 : links(inode)) : inode.nlink, isDirectory(inode) ? 0 : inode.data.length];
+    if (op[0] === 'fstat') return [inode.mode, isDirectory(inode) ? (view.stack.length > 1 ? 1 : dead && files.isUpper(inode) ? 0 : links(inode)) : inode.nlink, isDirectory(inode) ? 0 : inode.data.length];
     if (dead && !files.isUpper(inode)) return isDirectory(inode) ? 'ENOTDIR' : 'EEXIST';
     const mode = op[0] === 'fchmod' ? op[2] : 0;
     const chmod = (changed: Inode): void => void (changed.mode = (changed.mode & S_IFMT) | mode);
