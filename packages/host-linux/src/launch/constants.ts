@@ -55,6 +55,9 @@ export function flagValue(name: string, architecture: Architecture): number {
 /** The union of flags. No flag of one call occurs twice. */
 export function flagsValue(names: readonly string[], architecture: Architecture): number {
   let sum = 0;
-  for (const name of new Set(names)) sum += flagValue(name, architecture);
+  for (let index = 0; index < names.length; index += 1) {
+    const name = names[index] ?? '';
+    if (names.indexOf(name) === index) sum += flagValue(name, architecture);
+  }
   return sum;
 }

@@ -27,6 +27,8 @@ const SIGSET_BYTES = 8;
 const SECCOMP_SET_MODE_FILTER = 1;
 const TYPE_BITS = { c: 0o020000, b: 0o060000, p: 0o010000, f: 0o100000 } as const;
 const O_CREAT_FREE_MODE = 0;
+const OPEN_HOW_BYTES = 24;
+const MOUNT_ATTR_BYTES = 32;
 const IFF_UP = 1;
 
 export const PLAIN_CALLS: { readonly [C in PlainCall]: Encode<C> } = {
@@ -41,8 +43,8 @@ export const PLAIN_CALLS: { readonly [C in PlainCall]: Encode<C> } = {
   pivot_root: (a, e) => [text(e, a.newRoot), text(e, a.putOld)],
   chroot: (a, e) => [text(e, a.path)],
   openat2: (a, e) => {
-    const how = words([flagsValue(a.flags, e.architecture), O_CREAT_FREE_MODE, flagsValue(a.resolve, e.architecture)]);
-    return [e.fd(a.dirfd), text(e, a.path), e.program.bytes(how, 8), how.length];
+    const how = e.program.pointers([flags(e, a.flags), O_CREAT_FREE_MODE, flags(e, a.resolve)]);
+    return [e.fd(a.dirfd), text(e, a.path), how, OPEN_HOW_BYTES];
   },
   mkdirat: (a, e) => [e.fd(a.dirfd), text(e, a.path), a.mode],
   mknodat: (a, e) => [e.fd(a.dirfd), text(e, a.path), TYPE_BITS[a.type] | a.mode, deviceNumber(a.major, a.minor)],
@@ -50,8 +52,7 @@ export const PLAIN_CALLS: { readonly [C in PlainCall]: Encode<C> } = {
   fchownat: (a, e) => [e.fd(a.dirfd), text(e, a.path), a.uid, a.gid, AT_SYMLINK_NOFOLLOW],
   fchmodat: (a, e) => [e.fd(a.dirfd), text(e, a.path), a.mode],
   write: (a, e) => {
-    const data = new TextEncoder().encode(a.data);
-    return [e.fd(a.fd), e.program.bytes(data), data.length];
+    return [e.fd(a.fd), text(e, a.data), byteLength(a.data)];
   },
   close: (a, e) => [e.fd(a.fd)],
   dup3: (a, e) => [e.fd(a.from), a.to, 0],
@@ -69,12 +70,12 @@ export const PLAIN_CALLS: { readonly [C in PlainCall]: Encode<C> } = {
   setresuid: (a) => [a.uid, a.uid, a.uid],
   capset: (a, e) => encodeCapset(a, e),
   prctl: (a, e) => [flagValue(a.option, e.architecture), ...pad(a.args.map((arg) => (typeof arg === 'number' ? arg : flagValue(arg, e.architecture))), 4)],
-  prlimit64: (a, e) => [0, flagValue(a.resource, e.architecture), e.program.bytes(words([limit(a.soft), limit(a.hard)]), 8), 0],
+  prlimit64: (a, e) => [0, flagValue(a.resource, e.architecture), e.program.pointers([limit(a.soft), limit(a.hard)]), 0],
   umask: (a) => [a.mask],
   seccomp: (a, e) => encodeSeccomp(a, e),
-  rt_sigprocmask: (a, e) => [SIG_SETMASK, e.program.bytes(words([signalSet(a.set)]), 8), 0, SIGSET_BYTES],
+  rt_sigprocmask: (a, e) => [SIG_SETMASK, e.program.pointers([a.set.length === 0 ? 0 : signalSet(a.set)]), 0, SIGSET_BYTES],
   // struct kernel_sigaction: handler, flags, restorer (x86), mask. All zero: SIG_DFL.
-  rt_sigaction: (a, e) => [SIGNAL_NUMBERS[a.signal] ?? 0, e.program.bytes(words([0, 0, 0, 0]), 8), 0, SIGSET_BYTES],
+  rt_sigaction: (a, e) => [SIGNAL_NUMBERS[a.signal] ?? 0, e.program.pointers([0, 0, 0, 0]), 0, SIGSET_BYTES],
   ioctl: (a, e) => [e.fd(a.fd), flagValue(a.request, e.architecture), ioctlValue(a, e)],
   // AF_INET, SOCK_DGRAM | SOCK_CLOEXEC
   socket: () => [2, 2 | 0o2000000, 0],
@@ -92,15 +93,11 @@ function flags(e: Encoder, names: readonly string[]): number {
 }
 
 function byteLength(value: string): number {
-  return new TextEncoder().encode(value).length;
+  return Buffer.byteLength(value);
 }
 
 function pad(values: readonly number[], length: number): number[] {
   return [...values, ...Array<number>(length - values.length).fill(0)];
-}
-
-export function words(values: readonly (number | bigint)[]): Uint8Array {
-  return new Uint8Array(BigUint64Array.from(values, (value) => BigInt.asUintN(64, BigInt(value))).buffer);
 }
 
 function halves(values: readonly number[]): Uint8Array {
@@ -124,9 +121,9 @@ function signalSet(names: readonly string[]): bigint {
 /** struct mount_attr { attr_set, attr_clr, propagation, userns_fd }. */
 function encodeMountSetattr(a: CallArgs['mount_setattr'], e: Encoder): Arg[] {
   const set = flags(e, a.set);
-  const attr = words([set, flags(e, a.clear), a.propagation === undefined ? 0 : flagValue(a.propagation, e.architecture), 0]);
+  const attr = e.program.pointers([set, flags(e, a.clear), a.propagation === undefined ? 0 : flagValue(a.propagation, e.architecture), 0]);
   const at = (a.path === '' ? AT_EMPTY_PATH : 0) | (a.recursive ? flagValue('AT_RECURSIVE', e.architecture) : 0);
-  return [e.fd(a.dirfd), text(e, a.path), at, e.program.bytes(attr, 8), attr.length];
+  return [e.fd(a.dirfd), text(e, a.path), at, attr, MOUNT_ATTR_BYTES];
 }
 
 /** capget(2): _LINUX_CAPABILITY_VERSION_3, pid 0; two sets of 32 bits each. */

@@ -6,7 +6,7 @@ import { assert, SYSTEM_SLOTS, type ChildStep, type Fd } from '@tsc-box/model';
 import { createProgram, type Arg, type Label, type Program, type Ref } from '../launcher/program.ts';
 import { addInit } from '../launcher/reaper.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, flagsValue, flagValue, type Architecture } from './constants.ts';
-import { PLAIN_CALLS, words, type Encoder, type PlainCall } from './encode-calls.ts';
+import { PLAIN_CALLS, type Encoder, type PlainCall } from './encode-calls.ts';
 import { errnoNumber } from './errno.ts';
 import { encodeExec, type ExecEvidence } from './encode-exec.ts';
 import { COMPARE, type RecordOptions, type StepEncoder } from './step-encoder.ts';
@@ -98,13 +98,13 @@ export function encodePlan(child: readonly ChildStep[], input: EncodeInput): Enc
   const encodeAt = (index: number, step: ChildStep): boolean => {
     current = step;
     if (labels.has(step.id) || isTarget(child, step.id)) program.place(labelOf(step.id));
-    const following = program.label();
-    const options: RecordOptions = {
-      ...(step.result === undefined ? {} : { store: slotRef(step.result) }),
-      ...(step.onSuccess === undefined ? {} : { next: labelOf(step.onSuccess) }),
-      ...(step.onError.action === 'fail' ? {} : { fail: step.onError.action === 'jump' ? labelOf(step.onError.to) : following }),
-      ...(step.onError.action !== 'fail' && step.onError.errno !== undefined ? { errno: errnoNumber(step.onError.errno) } : {}),
-    };
+    const following = step.onError.action === 'ignore' ? program.label() : undefined;
+    const options: { -readonly [Key in keyof RecordOptions]: RecordOptions[Key] } = {};
+    if (step.result !== undefined) options.store = slotRef(step.result);
+    if (step.onSuccess !== undefined) options.next = labelOf(step.onSuccess);
+    if (step.onError.action === 'jump') options.fail = labelOf(step.onError.to);
+    if (following !== undefined) options.fail = following;
+    if (step.onError.action !== 'fail' && step.onError.errno !== undefined) options.errno = errnoNumber(step.onError.errno);
     if (step.call === 'clone') {
       assert(input.reaper !== undefined, 'a plan with a reaper has its file');
       addInit(
@@ -119,7 +119,7 @@ export function encodePlan(child: readonly ChildStep[], input: EncodeInput): Enc
     if (step.call === 'execve') exec.push(...encodeExec(step, e));
     else if (step.call === 'clone3') nested = encodeNestedClone(step, e, options);
     else encodeStep(step, e, options, input);
-    if (index + 1 < child.length) program.place(following);
+    if (following !== undefined) program.place(following);
     return false;
   };
   encodeFrom(0);
@@ -132,8 +132,12 @@ const targets = new WeakMap<readonly ChildStep[], ReadonlySet<string>>();
 function isTarget(child: readonly ChildStep[], id: string): boolean {
   let set = targets.get(child);
   if (set === undefined) {
-    set = new Set(child.flatMap((step) => [...(step.onError.action === 'jump' ? [step.onError.to] : []), ...(step.onSuccess === undefined ? [] : [step.onSuccess])]));
-    targets.set(child, set);
+    const found = new Set<string>();
+    for (const step of child) {
+      if (step.onError.action === 'jump') found.add(step.onError.to);
+      if (step.onSuccess !== undefined) found.add(step.onSuccess);
+    }
+    targets.set(child, (set = found));
   }
   return set.has(id);
 }
@@ -199,7 +203,7 @@ function encodeVerify(step: Extract<ChildStep, { call: 'statx' }>, e: StepEncode
 function encodeNestedClone(step: Extract<ChildStep, { call: 'clone3' }>, e: StepEncoder, options: RecordOptions): NestedClone {
   const { program } = e;
   const pid = program.bytes(new Uint8Array(8), 8);
-  const alive = program.bytes(words([1]), 8);
+  const alive = program.pointers([1]);
   const flags = flagsValue(step.args.flags, e.architecture) + CLONE_VM + CLONE_PARENT + CLONE_PARENT_SETTID + CLONE_CHILD_CLEARTID;
   // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal (none with CLONE_PARENT), stack, stack_size, tls.
   const args = program.pointers([flags, 0, alive, pid, 0, 0, 0, 0]);
