@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync
 import { describe, expect, it } from 'vitest';
 import { BoxError, MEDIA_TYPES, parsePlatform } from '@tsc-box/model';
 import { addFixture, collect, makeImage, sha256, stream, temporaryDirectory } from './fixture.testing.ts';
+import { formatOwner, ownIdentity, type Owner } from './owner.ts';
 import { openImageStore } from './store.ts';
 
 const NAME = 'docker.io/library/hello:latest';
@@ -140,6 +141,27 @@ describe('the image store', () => {
     const fifth = await lease.ingest(bad);
     expect(fifth?.offset).toBe(0);
     await fifth?.suspend();
+  });
+
+  it('the part of a dead process is taken over, that of a running one is not', async () => {
+    using directory = temporaryDirectory();
+    const store = openImageStore({ root: directory.path });
+    const expected = { digest: sha256(Buffer.from('hello world')), size: 11 };
+    const lease = await store.lease();
+    const own = ownIdentity();
+    const place = (owner: Owner): void => writeFileSync(`${directory.path}/.tsc-box/ingest/${expected.digest.replace(':', '-')},${formatOwner(owner)},1-x`, 'hello ');
+    place(own);
+    const first = await lease.ingest(expected);
+    expect(first?.offset).toBe(0);
+    await first?.suspend();
+    place({ ...own, startTime: own.startTime + 1 });
+    const second = await lease.ingest(expected);
+    expect(second?.offset).toBe(6);
+    await second?.append(textStream('world'));
+    expect(await second?.commit()).toEqual(expected);
+    await lease.release();
+    expect((await store.gc({ dryRun: true })).freedBytes).toBe(11);
+    expect(readdirSync(`${directory.path}/.tsc-box/ingest`)).toHaveLength(1);
   });
 
   it('gc keeps what a lease protects, until it is released', async () => {
