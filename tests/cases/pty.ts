@@ -4,7 +4,6 @@ import { closeSync, constants, openSync, read, writeSync } from 'node:fs';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type * as Koffi from 'koffi';
 import { root } from '../tidy/repository.ts';
 
 const TIOCSWINSZ = 0x5414;
@@ -33,11 +32,17 @@ export interface TerminalSession {
   ended(): Promise<{ readonly status: number | string | null; readonly shown: string }>;
 }
 
-let ioctl: ((fd: number, request: number, argument: Buffer) => number) | undefined;
+type Ioctl = (fd: number, request: number, argument: Buffer) => number;
+
+/** As much of koffi as is used here: it is a dependency of the packages, not of the tests. */
+interface Koffi {
+  load(library: null): { func(name: string, result: string, parameters: readonly string[]): Ioctl };
+}
+
+let ioctl: Ioctl | undefined;
 
 function control(fd: number, request: number, argument: Buffer): Buffer {
-  const koffi = (): typeof Koffi => createRequire(join(root, 'packages/cli/package.json'))('koffi') as typeof Koffi;
-  ioctl ??= koffi().load(null).func('ioctl', 'int', ['int', 'ulong', 'void *']) as NonNullable<typeof ioctl>;
+  ioctl ??= (createRequire(join(root, 'packages/cli/package.json'))('koffi') as Koffi).load(null).func('ioctl', 'int', ['int', 'ulong', 'void *']);
   // SAFETY: the requests above read or write at most 8 bytes and keep no pointer.
   if (ioctl(fd, request, argument) !== 0) throw new Error(`ioctl ${request.toString(16)} failed`);
   return argument;
