@@ -76,7 +76,8 @@ export function upperOf(node: u32): u32 {
 /** I1: st_ino is that of the object it was copied up from, and stays. `below` is the directory's next branch, or 0. */
 export function publicIno(mount: u32, top: u32, below: u32): u32 {
   if (load<u32>(mount + M_FLAVOUR) == FLAVOUR_PLAIN || !isWritable(mount, top)) return <u32>handle(top);
-  if (below != 0) return <u32>handle(below);
+  // overlayfs takes the number of what it merges with; AUFS' own numbers follow the object that was copied.
+  if (below != 0 && load<u32>(mount + M_FLAVOUR) == FLAVOUR_OVERLAY) return <u32>handle(below);
   const origin = originOf(top);
   return origin == 0 ? <u32>handle(top) : origin;
 }

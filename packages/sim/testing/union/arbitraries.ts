@@ -22,7 +22,8 @@ const wish = fc.record({
 });
 type Wish = typeof wish extends fc.Arbitrary<infer Value> ? Value : never;
 
-function build(wishes: readonly Wish[], prefix: string): CaseEntry[] {
+/** With `marks` also whiteouts by attribute, and directories marked for them (L4). */
+function build(wishes: readonly Wish[], prefix: string, marks: boolean): CaseEntry[] {
   const kinds = new Map<string, CaseEntry['kind']>([['', 'directory']]);
   const entries: CaseEntry[] = [];
   for (const { path: at, kind, data, target, opaque, xattrs, ...owner } of wishes) {
@@ -31,14 +32,16 @@ function build(wishes: readonly Wish[], prefix: string): CaseEntry[] {
     const targetKind = kinds.get(target);
     if (kind === 'link' && targetKind !== 'file') continue;
     kinds.set(at, kind);
-    const marked = kind === 'directory' && opaque === 0 ? { [`${prefix}.overlay.opaque`]: 'y' } : {};
+    const hides = marks && kind === 'file' && opaque === 0;
+    const mark = kind === 'directory' ? (opaque === 0 ? 'y' : opaque === 1 && marks ? 'x' : '') : '';
+    const marked = mark !== '' ? { [`${prefix}.overlay.opaque`]: mark } : hides ? { [`${prefix}.overlay.whiteout`]: 'y' } : {};
     // user.* is for files and directories alone.
     const own = kind === 'directory' || kind === 'file' ? { ...xattrs, ...marked } : {};
     const common = { path: at, kind };
     if (kind === 'link') entries.push({ ...common, target });
     else if (kind === 'whiteout') entries.push(common);
     else if (kind === 'symlink') entries.push({ ...common, target: 'nowhere', uid: owner.uid, gid: owner.gid });
-    else entries.push({ ...common, ...owner, ...(kind === 'file' ? { data } : {}), ...(Object.keys(own).length > 0 ? { xattrs: own } : {}) });
+    else entries.push({ ...common, ...owner, ...(kind === 'file' ? { data: hides ? '' : data } : {}), ...(Object.keys(own).length > 0 ? { xattrs: own } : {}) });
   }
   return entries;
 }
@@ -71,11 +74,17 @@ const op: fc.Arbitrary<CaseOp> = fc.oneof(
 
 export const OPS_MAX = 24;
 
-export const unionCase: fc.Arbitrary<UnionCase> = fc
-  .record({
-    upper: fc.array(wish, { maxLength: 5 }),
-    lowers: fc.array(fc.array(wish, { maxLength: 14 }), { minLength: 1, maxLength: 3 }),
-    userXattr: fc.boolean(),
-    ops: fc.array(op, { minLength: 1, maxLength: OPS_MAX }),
-  })
-  .map(({ upper, lowers, userXattr, ops }) => ({ layers: [upper, ...lowers].map((wishes) => build(wishes, userXattr ? 'user' : 'trusted')), userXattr, ops }));
+const wishes = fc.record({
+  upper: fc.array(wish, { maxLength: 5 }),
+  lowers: fc.array(fc.array(wish, { maxLength: 14 }), { minLength: 1, maxLength: 3 }),
+  userXattr: fc.boolean(),
+  ops: fc.array(op, { minLength: 1, maxLength: OPS_MAX }),
+});
+
+export const unionCase: fc.Arbitrary<UnionCase> = casesWith(false);
+/** For the kernel: the reference knows no whiteouts by attribute. The kernel expects none in an upper layer. */
+export const markedCase: fc.Arbitrary<UnionCase> = casesWith(true);
+
+function casesWith(marks: boolean): fc.Arbitrary<UnionCase> {
+  return wishes.map(({ upper, lowers, userXattr, ops }) => ({ layers: [upper, ...lowers].map((layer, index) => build(layer, userXattr ? 'user' : 'trusted', marks && index > 0)), userXattr, ops }));
+}

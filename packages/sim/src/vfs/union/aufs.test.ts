@@ -1,5 +1,9 @@
 /** Union mounts of the AUFS flavour: where it differs from overlayfs (1.12). */
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { unionCase } from '../../../testing/union/arbitraries.ts';
+import type { CaseEntry } from '../../../testing/union/cases.ts';
+import { runOnUnion } from '../../../testing/union/sim-runner.ts';
 import { errnoName, S_IFDIR, S_IFREG } from './abi.ts';
 import { openUnion, type Union } from './union.ts';
 
@@ -128,5 +132,17 @@ describe('AUFS', () => {
     const union = await openUnion();
     const root = mount(union, { layer: layer(union, { 'd/': '' }), writable: true }, { layer: layer(union, { 'd/': '' }) });
     expect(union.branchInodes(union.lookup(root, 'd'))).toHaveLength(2);
+  });
+
+  it('random operations leave no memory behind, and lists agree with stat', async () => {
+    const union = await openUnion();
+    const asAufs = (entry: CaseEntry): CaseEntry => (entry.kind === 'whiteout' ? { path: entry.path.replace(/([^/]*)$/, '.wh.$1'), kind: 'file', mode: 0o444 } : entry);
+    const run = (sample: Parameters<typeof runOnUnion>[1]): number => {
+      runOnUnion(union, { ...sample, layers: sample.layers.map((entries) => entries.map(asAufs)) }, 'aufs');
+      return union.metadataBytes;
+    };
+    fc.assert(fc.property(unionCase, (sample) => {
+      expect(run(sample)).toBe(run(sample));
+    }), { numRuns: 300 });
   });
 });

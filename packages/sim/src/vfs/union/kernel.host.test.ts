@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ACL_RULES } from '../../../testing/union/acl-rules.ts';
-import { unionCase } from '../../../testing/union/arbitraries.ts';
+import { markedCase, unionCase } from '../../../testing/union/arbitraries.ts';
 import { comparable, lostNumbers } from '../../../testing/union/cases.ts';
 import { expectRule } from '../../../testing/union/expect-rule.ts';
 import { KernelOverlay, whyNoKernel } from '../../../testing/union/kernel.ts';
@@ -34,7 +34,7 @@ describe.skipIf(reason !== undefined)(`beside a kernel overlay mount${reason ===
 
   it('random operations give the same results and the same trees', async () => {
     await fc.assert(
-      fc.asyncProperty(unionCase, async (sample) => {
+      fc.asyncProperty(fc.oneof(unionCase, markedCase), async (sample) => {
         const ours = runOnUnion(union, sample);
         const theirs = await kernel.run(sample);
         expect(comparable(ours)).toEqual(comparable(theirs));
