@@ -67,6 +67,6 @@ export default defineConfig({
     // Names stay as they are, for stack traces. Without comments and spaces half as much is read at each start.
     codeSplitting: { groups: [{ name: 'run', test: isOfEveryRun, includeDependenciesRecursively: false }] },
     minify: { mangle: false, compress: true, codegen: { removeWhitespace: true } },
-    banner: (chunk) => `${chunk.isEntry ? '#!/usr/bin/env node\n' : ''}const nativeRequire = require, milliseconds = () => process.uptime() * 1000;`,
+    banner: (chunk) => `${chunk.isEntry ? '#!/usr/bin/env node\n' : ''}const nativeRequire = require, nativeModule = module, milliseconds = () => process.uptime() * 1000;`,
   },
 });

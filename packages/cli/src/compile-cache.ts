@@ -1,14 +1,15 @@
-/** Compiled JavaScript kept between runs, by Node 22.1 and later: module.enableCompileCache. About a tenth of the time from start to container. */
+/** Compiled JavaScript kept between runs: by Node itself where it can (22.1 and later, module.enableCompileCache), else by code-cache.ts. */
 import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { useCodeCache, type LoaderClass } from './code-cache.ts';
 
 const FIRST_MAJOR = 22;
 
-/** Asked only of a Node that has it: loading node:module costs older ones more than they could gain. */
-export function useCompileCache(): void {
-  if (Number.parseInt(process.versions.node, 10) < FIRST_MAJOR) return;
+/** `loader` is the class of CommonJS modules, and `chunks` the directory of this program's parts. */
+export function useCompileCache(loader: LoaderClass, chunks: string): void {
   const directory = cacheDirectory(process.env, process.getuid?.());
   if (directory === undefined) return;
+  if (Number.parseInt(process.versions.node, 10) < FIRST_MAJOR) return useCodeCache(loader, chunks, directory, process.argv[2] === 'run');
   const { enableCompileCache } = createRequire(import.meta.url)('node:module') as { enableCompileCache?: (directory: string) => unknown };
   enableCompileCache?.(directory);
 }

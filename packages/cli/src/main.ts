@@ -1,5 +1,9 @@
-/** The program `tsc-box`: V8's cache first, then everything else. */
+/** The program `tsc-box`: V8's cache first, then everything else. Runs as CommonJS: `nativeModule` is its own `module` (rolldown.config.mjs). */
+import { join } from 'node:path';
+import type { LoaderClass } from './code-cache.ts';
 import { useCompileCache } from './compile-cache.ts';
 
-useCompileCache();
+declare const nativeModule: { readonly constructor: LoaderClass; readonly path: string };
+
+useCompileCache(nativeModule.constructor, join(nativeModule.path, 'chunks'));
 void import('./program.ts').then(({ start }) => start());
