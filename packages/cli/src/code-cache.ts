@@ -1,3 +1,4 @@
+/* oxlint-disable no-underscore-dangle -- the name is of the loader of Node */
 /**
  * Compiled JavaScript kept between runs where Node has no cache of its own (before 22.1): V8's code cache of the chunks of this program,
  * made after a `run`, so that it holds the functions a run needs. It halves the time that a run spends in JavaScript.
