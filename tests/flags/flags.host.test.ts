@@ -5,6 +5,7 @@ import { RUN_FLAGS } from '../../packages/cli/src/args/run-flags.ts';
 import { makeHome, refusal } from '../cli/command.ts';
 import { missingCommand } from '../images/cache.ts';
 import { copyBusyboxRoot, writeBundle } from '../cases/bundle.ts';
+import { removeCgroups } from '../leaks/snapshot.ts';
 
 const missing = missingCommand('busybox');
 const why = refusal() ?? (missing === undefined ? undefined : `needs ${missing}`);
@@ -12,6 +13,9 @@ const v2 = why === undefined && readdirSync('/sys/fs/cgroup').includes('cgroup.c
 const files = (v1: string, unified: string): string => (v2 ? `/sys/fs/cgroup/${unified}` : `/sys/fs/cgroup/${v1}`);
 const namespace = (name: string): string => readlinkSync(`/proc/self/ns/${name}`);
 const same = (...names: readonly string[]): string => names.map((name) => `readlink /proc/self/ns/${name}`).join('; ');
+
+/** A parent that was asked for stays: removed at the end. */
+const PARENT = `of-flags-${String(process.pid)}`;
 
 /** What a container with these flags prints, run by `sh -c`. */
 interface Row {
@@ -42,7 +46,7 @@ const ROWS: readonly Row[] = [
     shown: v2 ? '67108864\n33554432\n33\n0\n0\n50000 100000\n50\n77\n' : '67108864\n33554432\n33\n0\n0\n50000\n2048\n67108864\n50\n77\n',
   },
   { flags: ['--cpu-period', '50000', '--cpu-quota', '20000'], script: `cat ${v2 ? files('', 'cpu.max') : '/sys/fs/cgroup/cpu/cpu.cfs_period_us /sys/fs/cgroup/cpu/cpu.cfs_quota_us'}`, shown: v2 ? '20000 50000\n' : '50000\n20000\n' },
-  { flags: ['--cgroupns', 'host', '--cgroup-parent', '/tsc-box/of-flags'], script: 'cat /proc/self/cgroup', shown: /:\/(?:.*\/)?tsc-box\/of-flags\/[0-9a-f]+$/m },
+  { flags: ['--cgroupns', 'host', '--cgroup-parent', `/tsc-box/${PARENT}`], script: 'cat /proc/self/cgroup', shown: /:\/(?:.*\/)?tsc-box\/of-flags-\d+\/[0-9a-f]+$/m },
   { flags: ['--network', 'host', '--pid', 'host', '--ipc', 'host', '--uts', 'host'], script: same('net', 'pid', 'ipc', 'uts'), shown: ['net', 'pid', 'ipc', 'uts'].map((name) => (why === undefined ? `${namespace(name)}\n` : '')).join('') },
   { flags: ['--network', 'none'], script: 'ls /sys/class/net', shown: /^lo\n$/ },
   { flags: ['--userns', 'auto', '--time', 'private'], script: 'cat /proc/self/uid_map | tr -s " "; readlink /proc/self/ns/time', shown: new RegExp(`^ 0 0 1\\n(?:.*\\n)*(?!${why === undefined ? namespace('time').replace(/[[\]]/g, '\\$&') : ''})time:`) },
@@ -58,7 +62,10 @@ const OF_REGISTRIES = ['pull', 'platform', 'plain-http'];
 const SEEN_ELSEWHERE = ['name', 'rm', 'interactive', 'tty', 'init', 'entrypoint', 'label', 'stop-signal', 'rootfs', 'bundle'];
 
 describe('every flag of run', () => {
-  afterAll(() => directory?.remove());
+  afterAll(() => {
+    directory?.remove();
+    removeCgroups(PARENT);
+  });
   const title = (text: string): string => (why === undefined ? text : `${text} (${why})`);
 
   it.skipIf(why !== undefined).each(ROWS.map((row) => ({ ...row, names: row.flags.filter((flag) => flag.startsWith('--')).join(' ') })))('$names', ({ flags, script, shown }) => {
