@@ -18,7 +18,7 @@ export function createArchiver(facts: () => Facts): TreeArchiver {
       if (opened === undefined) return undefined;
       opened.directory.close();
       if (opened.kind === 'directory') return { kind: 'directory' };
-      return { kind: opened.stat.isFile() ? 'file' : opened.stat.isSymbolicLink() ? 'symlink' : 'other' };
+      return { kind: opened.entry.stat.isFile() ? 'file' : opened.entry.stat.isSymbolicLink() ? 'symlink' : 'other' };
     },
     freeze(cgroupPath) {
       const cgroup = openCgroup(facts(), cgroupPath);

@@ -29,7 +29,7 @@ export async function* packTree(view: TreeView, path: string, { ids, name, follo
   try {
     const packer = new Packer(ids, false);
     const bytes = Buffer.from(name, 'utf8').toString('latin1');
-    if (opened.kind === 'object') yield* joined(packer.object({ name: opened.name, fd: opened.directory.top, stat: opened.stat, whiteout: false }, bytes));
+    if (opened.kind === 'object') yield* joined(packer.object(opened.entry, bytes));
     else if (name === '.') yield* joined(packer.content(opened.directory, undefined, ''));
     else yield* joined(packer.directory(opened.directory, undefined, bytes));
   } finally {
@@ -40,7 +40,7 @@ export async function* packTree(view: TreeView, path: string, { ids, name, follo
 async function* joined(parts: Generator<Uint8Array, void, undefined>): AsyncGenerator<Uint8Array, void, undefined> {
   let waiting: Uint8Array[] = [];
   let bytes = 0;
-  for (const part of parts) {
+  for (const part of explained(parts)) {
     waiting.push(part);
     bytes += part.length;
     if (bytes < JOIN_BYTES) continue;
@@ -48,6 +48,16 @@ async function* joined(parts: Generator<Uint8Array, void, undefined>): AsyncGene
     [waiting, bytes] = [[], 0];
   }
   yield joinBytes([...waiting, tarEnd()]);
+}
+
+/** What the file system refuses is told as an error of ours. */
+function* explained(parts: Generator<Uint8Array, void, undefined>): Generator<Uint8Array, void, undefined> {
+  try {
+    yield* parts;
+  } catch (error) {
+    if (error instanceof BoxError || !(error instanceof Error) || !('code' in error)) throw error;
+    throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: 'read the files of a container', errno: String(error.code), detail: error.message, cause: error });
+  }
 }
 
 class Packer {

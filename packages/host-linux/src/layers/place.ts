@@ -131,11 +131,12 @@ class Placer {
   }
 
   #makeDirectory(path: string, parent: string, name: string, seen: Seen): void {
+    // Before it is made: afterwards it is what is found.
+    const lower = seen.kind === 'directory' ? this.#union?.find(path) : undefined;
     if (seen.own !== 'nothing') unlinkName(this.#open.at(parent), name);
     makeDirectory(this.#open.at(parent), name);
     // W4: what the whiteout hid stays hidden.
     if (seen.own === 'whiteout') setOverlayXattr(this.#open.at(path), '.', 'opaque', 'y');
-    const lower = seen.kind === 'directory' ? this.#union?.find(path) : undefined;
     if (lower !== undefined) this.#attributes.apply(this.#open.at(path), '.', 'directory', attributesOfObject(lower.path, lower.stat));
   }
 
@@ -195,6 +196,9 @@ class Placer {
 
 function explain(error: unknown, path: string): unknown {
   const errno = errnoOf(error);
-  if (errno !== 'ELOOP' && errno !== 'ENOTDIR') return error;
+  if (errno !== 'ELOOP' && errno !== 'ENOTDIR') {
+    if (error instanceof BoxError || errno === undefined) return error;
+    return new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `copy to "/${textOf(path)}"`, errno, cause: error });
+  }
   return new UsageError({ attempted: `copy to "/${textOf(path)}"`, errno, detail: 'a symbolic link or a file is in the way', cause: error });
 }

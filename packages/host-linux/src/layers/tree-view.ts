@@ -1,10 +1,10 @@
 /** Opens what a `TreeView` names, with links resolved inside it. */
-import { closeSync, constants, fstatSync, openSync, readlinkSync, type BigIntStats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs';
 import { BoxError, byteStringOf, type TreeView } from '@tsc-box/model';
 import { isRunning } from '../launch/process-identity.ts';
 import { errnoOf } from './host-errors.ts';
 import { openInRoot } from './syscalls.unsafe.ts';
-import { UnionDirectory } from './union-directory.ts';
+import { UnionDirectory, type UnionEntry } from './union-directory.ts';
 
 const { O_DIRECTORY, O_RDONLY } = constants;
 const O_PATH = 0o10000000;
@@ -13,7 +13,7 @@ const LINKS_MAX = 40;
 /** A directory, or another object in the directory that holds it. The caller closes `directory`. */
 export type Opened =
   | { readonly kind: 'directory'; readonly directory: UnionDirectory; /** Below the root of a union of layers, links resolved: a byte string. */ readonly at: string }
-  | { readonly kind: 'object'; readonly directory: UnionDirectory; readonly name: string; readonly stat: BigIntStats };
+  | { readonly kind: 'object'; readonly directory: UnionDirectory; readonly entry: UnionEntry };
 
 /** Undefined where nothing is. */
 export function openTree(view: TreeView, path: string, follow: boolean): Opened | undefined {
@@ -58,7 +58,7 @@ function openLive(root: number, path: string, follow: boolean): Opened | undefin
     const directory = new UnionDirectory([at]);
     const found = directory.find(name);
     if (found === undefined || !follow || !found.stat.isSymbolicLink()) {
-      if (found !== undefined && !found.stat.isDirectory()) return { kind: 'object', directory, name, stat: found.stat };
+      if (found !== undefined && !found.stat.isDirectory()) return { kind: 'object', directory, entry: found };
       directory.close();
       return undefined;
     }
@@ -115,7 +115,7 @@ function openInUnion(root: UnionDirectory, path: string, follow: boolean): Opene
       if (found === undefined || (!found.stat.isSymbolicLink() && mustBeDirectory)) return endNothing(drop);
       if (!found.stat.isSymbolicLink() || (isLast && !follow && !mustBeDirectory)) {
         drop(here);
-        return { kind: 'object', directory: here, name, stat: found.stat };
+        return { kind: 'object', directory: here, entry: found };
       }
       links += 1;
       if (links > LINKS_MAX) return endNothing(drop);
