@@ -6,7 +6,7 @@ import { branchForChange, directoryIn, isReadOnly } from './copy-up.ts';
 import { emptyDirectory, findName, isDir, removeName, touch, touchChange } from './inodes.ts';
 import { lookupNode, lowerPositive } from './lookup.ts';
 import { address, reserve } from './memory.ts';
-import { branchFlags, branchOf, hold, isWritable, killNode, letGo, mountOf, stackAt, topInode } from './nodes.ts';
+import { branchCount, branchFlags, branchOf, hold, isWritable, killNode, letGo, mountOf, stackAt, topInode } from './nodes.ts';
 import { aufsHides, hasWhiteoutMark, isAufs, isListedWhiteout, isReservedName, putWhiteout } from './whiteouts.ts';
 
 const AUFS_NAME_MAX: u32 = 242;
@@ -20,8 +20,8 @@ export function isListed(node: u32, index: u32, dentry: u32): bool {
   const count = load<u32>(node + N_COUNT);
   if (load<u32>(mount + M_FLAVOUR) == FLAVOUR_PLAIN || count == 1) return true;
   const own = stackAt(node, index);
-  // The mark "x" counts on the middle layers only.
-  const marked = index + 1 < count && !isWritable(mount, own) && hasWhiteoutMark(mount, own);
+  // The mark "x" counts on the mount's middle layers only.
+  const marked = !isWritable(mount, own) && hasWhiteoutMark(mount, own) && branchOf(mount, own) + 1 < branchCount(mount);
   if (isListedWhiteout(mount, load<u32>(dentry + D_INODE), marked)) return false;
   for (let above: u32 = 0; above < index; above++) if (findName(stackAt(node, above), name, length) != 0) return false;
   return true;
