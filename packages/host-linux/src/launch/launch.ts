@@ -127,7 +127,7 @@ interface Started {
 function start(request: LaunchRequest, facts: Facts, prepared: Prepared): Started {
   const { plan } = request;
   const seccomp = plan.seccomp !== undefined && plan.child.some((step) => step.call === 'seccomp')
-    ? seccompProgram(plan.seccomp, facts, request.cacheDir ?? '') : undefined;
+    ? seccompProgram(plan.seccomp, facts, request.cacheDir) : undefined;
   const encoded = encodePlan(plan.child, { architecture: facts.architecture, slots: prepared.slots, cgroups: prepared.cgroup?.procsFds ?? [], seccomp, terminal: plan.terminal, ...(prepared.reaper === undefined ? {} : { reaper: prepared.reaper }) });
   const { program } = encoded;
   const { report } = program;

@@ -46,7 +46,8 @@ describe.skipIf(!usable)('compileSeccomp (needs Linux on x64 with libseccomp.so.
   });
 
   it('caches, and does not trust a damaged file', () => {
-    const cached = (): Uint8Array => seccompProgram(profile, here, dir);
+    // A copy each time: the same object is remembered by the process.
+    const cached = (): Uint8Array => seccompProgram(structuredClone(profile), here, dir);
     expect(cached()).toEqual(program);
     const file = join(dir, readdirSync(dir).find((name) => name.endsWith('.bpf')) ?? '');
     expect(cached()).toEqual(program);

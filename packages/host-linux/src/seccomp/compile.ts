@@ -93,17 +93,25 @@ function failure(call: string, attempted: string, code: number): SyscallError {
   return new SyscallError({ attempted, syscall: call, errno: names[code] ?? String(-code), reason: 'libseccomp refused it', hint: 'check this entry of linux.seccomp; an older libseccomp may not know the action' });
 }
 
-const keys = new WeakMap<SpecSeccomp, string>();
+const compiled = new WeakMap<SpecSeccomp, Uint8Array>();
 
-/** The program of a profile, from `cacheDir` when it was compiled before. The cache only saves time: any trouble with it is passed over. */
-export function seccompProgram(profile: SpecSeccomp, facts: Facts, cacheDir: string): Uint8Array {
+/**
+ * The program of a profile: of this process when the same object was asked for before, else from `cacheDir` when one is given and it was
+ * compiled before. The caches only save time: any trouble with the one on disk is passed over.
+ */
+export function seccompProgram(profile: SpecSeccomp, facts: Facts, cacheDir: string | undefined): Uint8Array {
   const library = requireSeccomp(facts);
-  let key = keys.get(profile);
-  if (key === undefined) {
-    const stat = statSync(library, { throwIfNoEntry: false });
-    key = JSON.stringify([CACHE_VERSION, facts.architecture, library, stat?.size, stat?.mtimeMs, profile]);
-    keys.set(profile, key);
+  let program = compiled.get(profile);
+  if (program === undefined) {
+    program = cacheDir === undefined ? compileSeccomp(profile, facts) : throughDisk(profile, facts, library, cacheDir);
+    compiled.set(profile, program);
   }
+  return program;
+}
+
+function throughDisk(profile: SpecSeccomp, facts: Facts, library: string, cacheDir: string): Uint8Array {
+  const stat = statSync(library, { throwIfNoEntry: false });
+  const key = JSON.stringify([CACHE_VERSION, facts.architecture, library, stat?.size, stat?.mtimeMs, profile]);
   const found = readCached(cacheDir, key);
   if (found !== undefined && isProgramLength(found.length)) return found;
   const program = compileSeccomp(profile, facts);
