@@ -164,9 +164,13 @@ export function readFileInLayers(lowerdirs: readonly string[], path: string, max
     const stat = fstatSync(fd);
     if (!stat.isFile()) refuse('it is no regular file');
     if (stat.size > maxBytes) refuse(`it has ${String(stat.size)} bytes, allowed: ${String(maxBytes)}`);
-    const buffer = Buffer.alloc(maxBytes + 1);
+    // One byte more than it says it has: the last read then finds the end, or that it has grown.
+    let buffer = Buffer.allocUnsafe(stat.size + 1);
     let length = 0;
-    for (let read = -1; read !== 0 && length < buffer.length; length += read) read = readSync(fd, buffer, length, buffer.length - length, null);
+    for (let read = -1; read !== 0 && length <= maxBytes; length += read) {
+      if (length === buffer.length) buffer = Buffer.concat([buffer], Math.min(buffer.length * 2 + 4096, maxBytes + 1));
+      read = readSync(fd, buffer, length, buffer.length - length, null);
+    }
     if (length > maxBytes) refuse(`it has more than ${String(maxBytes)} bytes`);
     return buffer.subarray(0, length);
   } finally {
