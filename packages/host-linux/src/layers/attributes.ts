@@ -59,6 +59,16 @@ export function attributesOfObject(path: string, stat: BigIntStats): Attributes 
   return { uid: Number(stat.uid), gid: Number(stat.gid), mode: Number(stat.mode) & 0o7777, atime: timeOf(stat.atimeNs), mtime: timeOf(stat.mtimeNs), xattrs };
 }
 
+/**
+ * The same, to be given to a new object of a layer: what an ordinary user owns belongs to its root, and other owners are in the attribute
+ * that is copied with the rest.
+ */
+export function attributesToCopy(path: string, stat: BigIntStats): Attributes {
+  const attributes = attributesOfObject(path, stat);
+  const isOwn = process.geteuid?.() !== 0 && attributes.uid === process.geteuid?.();
+  return isOwn ? { ...attributes, uid: 0, gid: 0 } : attributes;
+}
+
 function timeOf(nanoseconds: bigint): TarTime {
   const second = 1_000_000_000n;
   const part = ((nanoseconds % second) + second) % second;

@@ -1,7 +1,7 @@
 /** Copies one object of a lower layer into the layer above it: a hard link needs its target in its own layer. */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readlinkSync, readSync, writeSync, type BigIntStats } from 'node:fs';
 import { SyscallError, textOf } from '@tsc-box/model';
-import { attributesOfObject, type AttributeWriter } from './attributes.ts';
+import { attributesToCopy, type AttributeWriter } from './attributes.ts';
 import { errnoOf } from './host-errors.ts';
 import { toBuffer } from './lookup.ts';
 import { createFile, makeNode, makeSymlink } from './syscalls.unsafe.ts';
@@ -11,7 +11,7 @@ const BUFFER_BYTES = 1 << 18;
 
 /** `path`: a byte string, no directory. False for a device that this user may not make. */
 export function copyObject(path: string, stat: BigIntStats, parent: number, name: string, writer: AttributeWriter): boolean {
-  const attributes = attributesOfObject(path, stat);
+  const attributes = attributesToCopy(path, stat);
   if (stat.isFile()) {
     const fd = createFile(parent, name);
     try {

@@ -75,6 +75,13 @@ describe('createExtractor as an ordinary user', () => {
     expect(Buffer.from(getXattr(join(upper, 'h'), OWNER_XATTR) ?? [])).toEqual(Buffer.from(encodeOwner(1000, 44)));
   });
 
+  it('directories copied from a lower layer keep the owner that is kept aside, and else belong to root', async () => {
+    const lower = await unpack('lower', [{ type: 'directory', name: 'root/', mode: 0o755 }, owned('directory', 'other/', { mode: 0o755 })], []);
+    const upper = await unpack('upper', [owned('file', 'root/f'), owned('file', 'other/f')], [lower]);
+    expect(getXattr(join(upper, 'root'), OWNER_XATTR)).toBeUndefined();
+    expect(Buffer.from(getXattr(join(upper, 'other'), OWNER_XATTR) ?? [])).toEqual(Buffer.from(encodeOwner(1000, 44)));
+  });
+
   it('makes whiteouts and opaque directories that an overlay in a user namespace honours', async ({ skip }) => {
     const lower = await unpack('lower', [owned('directory', 'd/', { mode: 0o755 }), owned('file', 'd/old'), owned('file', 'gone')], []);
     const upper = await unpack('upper', [owned('file', '.wh.gone'), owned('file', 'd/.wh..wh..opq'), owned('file', 'd/new')], [lower]);

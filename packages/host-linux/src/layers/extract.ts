@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, ftruncateSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { LayerTree, TarReader, tarError, textOf, toByteString, UnsupportedError, DEFAULT_EXTRACT_LIMITS, type ExtractLimits, type ExtractOptions, type LayerDirectory, type LayerExtractor, type LayerSink, type TarEntry } from '@tsc-box/model';
-import { attributesOfEntry, attributesOfObject, AttributeWriter, IMPLIED_DIRECTORY, setOverlayXattr, type Attributes } from './attributes.ts';
+import { attributesOfEntry, attributesToCopy, AttributeWriter, IMPLIED_DIRECTORY, setOverlayXattr, type Attributes } from './attributes.ts';
 import { copyObject } from './copy-object.ts';
 import { errnoOf, layerWriteError } from './host-errors.ts';
 import { MergedLayers } from './lookup.ts';
@@ -203,7 +203,7 @@ class Extraction implements LayerSink {
   #directoryAttributes(path: string, entry: TarEntry | undefined, fromLower: boolean): Attributes {
     if (entry !== undefined) return attributesOfEntry(entry);
     const found = fromLower ? this.#lower.find(path) : undefined;
-    return found === undefined ? IMPLIED_DIRECTORY : attributesOfObject(found.path, found.stat);
+    return found === undefined ? IMPLIED_DIRECTORY : attributesToCopy(found.path, found.stat);
   }
 
   #refuseMark(what: string): never {

@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { BoxError, splitLayerPath, TarReader, textOf, toByteString, UsageError, type TarEntry, type TreeView, type UnpackOptions } from '@tsc-box/model';
-import { attributesOfEntry, attributesOfObject, AttributeWriter, setOverlayXattr, type Attributes } from './attributes.ts';
+import { attributesOfEntry, attributesToCopy, AttributeWriter, setOverlayXattr, type Attributes } from './attributes.ts';
 import { errnoOf } from './host-errors.ts';
 import { MergedLayers, isWhiteout } from './lookup.ts';
 import { OpenDirectories, placeOf } from './open-directories.ts';
@@ -137,7 +137,7 @@ class Placer {
     makeDirectory(this.#open.at(parent), name);
     // W4: what the whiteout hid stays hidden.
     if (seen.own === 'whiteout') setOverlayXattr(this.#open.at(path), '.', 'opaque', 'y');
-    if (lower !== undefined) this.#attributes.apply(this.#open.at(path), '.', 'directory', attributesOfObject(lower.path, lower.stat));
+    if (lower !== undefined) this.#attributes.apply(this.#open.at(path), '.', 'directory', attributesToCopy(lower.path, lower.stat));
   }
 
   /** Parents that only lower layers have are copied up (C2). Others must be there, or come with the archive. */
