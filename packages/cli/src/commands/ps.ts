@@ -20,7 +20,7 @@ export const ps: Run = async (parsed, cli) => {
 };
 
 /** What programs may rely on: not how the root is put together. */
-function publicState({ root: _root, bootId: _bootId, launcher: _launcher, version: _version, ...state }: ContainerState): Partial<ContainerState> {
+function publicState({ root: _root, bootId: _bootId, launcher: _launcher, version: _version, config: _config, idMaps: _idMaps, ...state }: ContainerState): Partial<ContainerState> {
   return state;
 }
 

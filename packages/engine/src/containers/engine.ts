@@ -28,7 +28,7 @@ export function openEngine(options: EngineOptions): Engine {
     root: directories.root, runRoot: directories.runRoot,
     async plan(request) {
       if (needsLayers(request)) ready();
-      const prepared = await prepare(parts, request, SAMPLE_ID);
+      const prepared = await prepare(parts, withoutPull(request), SAMPLE_ID);
       await prepared.release();
       return prepared.plan;
     },
@@ -49,6 +49,9 @@ export function openEngine(options: EngineOptions): Engine {
   };
 }
 
+/** Looking at a plan fetches nothing, unless it is asked for. */
+const withoutPull = (request: RunRequest): RunRequest => ({ pull: 'never', ...request });
+
 function needsLayers({ image }: RunRequest): boolean {
   return image !== undefined && image !== 'host';
 }
@@ -59,7 +62,7 @@ async function checkRequest(parts: Parts, request: RunRequest, ready: (() => voi
   let prepared: Prepared;
   try {
     ready?.();
-    prepared = await prepare(parts, request, SAMPLE_ID);
+    prepared = await prepare(parts, withoutPull(request), SAMPLE_ID);
     await prepared.release();
   } catch (error) {
     // A host that can't is an answer; a request that can't be understood is not.
