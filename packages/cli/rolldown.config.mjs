@@ -63,6 +63,8 @@ export default defineConfig({
   transform: { define: { 'performance.now': 'milliseconds' } },
   plugins: [clean, mainThread, nativeRequire, lazyBuiltins, ascii],
   output: {
+    // Code from a cache has no `import()` of its own: Node's modules are required.
+    dynamicImportInCjs: false,
     dir: 'dist', format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: 'chunks/[name]-[hash].cjs',
     // Names stay as they are, for stack traces. Without comments and spaces half as much is read at each start.
     codeSplitting: { groups: [{ name: 'run', test: isOfEveryRun, includeDependenciesRecursively: false }] },
