@@ -5,9 +5,7 @@ import { probeFacts } from './facts/probe.ts';
 import { readFileInLayers } from './layers/lookup.ts';
 import { diffUpper } from './layers/upper.ts';
 import { launch } from './launch/launch.ts';
-import { isRunning } from './launch/process-identity.ts';
-
-const SIGKILL = 9;
+import { isRunning, killExactly } from './launch/process-identity.ts';
 
 /** @throws UnsupportedError on other systems than Linux. Nothing is probed or loaded before it is needed. */
 export function openLinux(): System {
@@ -20,7 +18,7 @@ export function openLinux(): System {
     launch: (request) => launch(request, facts()),
     isAlive: isRunning,
     sweep(cgroupPath, pid, startTime) {
-      if (pid !== undefined && startTime !== undefined && isRunning(pid, startTime)) process.kill(pid, SIGKILL);
+      if (pid !== undefined && startTime !== undefined) killExactly(pid, startTime);
       if (cgroupPath === undefined) return;
       const cgroup = openCgroup(facts(), cgroupPath);
       cgroup.kill();

@@ -1,11 +1,15 @@
 /** What Node lacks for descriptors: pipes, socket pairs, duplicates, descriptors passed over a socket, terminal sizes. */
 import { writeSync } from 'node:fs';
+import { SyscallError } from '@tsc-box/model';
 import { scratch, systemCall } from './libc.unsafe.ts';
 
 const O_CLOEXEC = 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
 const [AF_UNIX, SOCK_STREAM] = [1, 1];
 const MSG_CMSG_CLOEXEC = 0x40000000;
+/** The sender has sent before it executed, or never will. */
+const MSG_DONTWAIT = 0x40;
+const [SOL_SOCKET, SCM_RIGHTS] = [1, 1];
 const TIOCSWINSZ = 0x5414;
 
 /** `[read end, write end]`, close-on-exec: pipe2(2). */
@@ -40,7 +44,10 @@ export function receiveDescriptor(socket: number): number {
   for (const [index, word] of [0, 0, iov, 1, control, 24, 0].entries()) bytes.writeBigUInt64LE(BigInt(word), index * 8);
   bytes.writeBigUInt64LE(BigInt(data), 64);
   bytes.writeBigUInt64LE(1n, 72);
-  systemCall('recvmsg', [socket, address, MSG_CMSG_CLOEXEC], "receive the terminal's master side");
+  systemCall('recvmsg', [socket, address, MSG_CMSG_CLOEXEC | MSG_DONTWAIT], "receive the terminal's master side");
+  // struct msghdr.msg_controllen at 40; struct cmsghdr: length, level, type.
+  const passed = bytes.readUInt32LE(40) >= 20 && bytes.readInt32LE(192 + 8) === SOL_SOCKET && bytes.readInt32LE(192 + 12) === SCM_RIGHTS;
+  if (!passed) throw new SyscallError({ attempted: "receive the terminal's master side", syscall: 'recvmsg', detail: 'the message holds no descriptor' });
   return bytes.readInt32LE(192 + 16);
 }
 

@@ -63,5 +63,6 @@ export function waitWhileEqual(address: number, value: number): void {
   for (;;) {
     const result = trySystemCall('futex', [address, FUTEX_WAIT, value, 0]);
     if (result === 'EAGAIN') return;
+    if (result !== 0 && result !== 'EINTR') throw new SyscallError({ attempted: 'wait until the process executes', syscall: 'futex', errno: String(result) });
   }
 }

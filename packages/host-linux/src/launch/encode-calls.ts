@@ -13,7 +13,7 @@ export interface Encoder {
 }
 
 /** Calls that need more than one record, or a number that the System gives, are in encode.ts. */
-export type PlainCall = Exclude<CallName, 'execve' | 'clone3' | 'clone' | 'statx' | 'read' | 'setpriority' | 'ioprio_set'>;
+export type PlainCall = Exclude<CallName, 'execve' | 'clone3' | 'clone' | 'statx' | 'read' | 'setpriority' | 'ioprio_set' | 'close_range'>;
 
 type Encode<C extends CallName> = (args: CallArgs[C], e: Encoder) => readonly Arg[];
 
@@ -57,7 +57,6 @@ export const PLAIN_CALLS: { readonly [C in PlainCall]: Encode<C> } = {
   close: (a, e) => [e.fd(a.fd)],
   dup3: (a, e) => [e.fd(a.from), a.to, 0],
   fcntl: (a, e) => [e.fd(a.fd), F_SETFD, a.value],
-  close_range: (a, e) => [a.first, 0xffffffff, flags(e, a.flags)],
   chdir: (a, e) => [text(e, a.path)],
   fchdir: (a, e) => [e.fd(a.fd)],
   setns: (a, e) => [e.fd(a.fd), flagValue(a.nstype, e.architecture)],

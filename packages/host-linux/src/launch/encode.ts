@@ -64,6 +64,11 @@ export function encodePlan(child: readonly ChildStep[], input: EncodeInput): Enc
     if (ref === undefined) slots.set(name, (ref = program.slot(name)));
     return ref;
   };
+  const filled = (name: string): Ref => {
+    const ref = slots.get(name);
+    assert(ref !== undefined, `the slot ${name} is filled before it is used`);
+    return ref;
+  };
   const labelOf = (id: string): Label => {
     let label = labels.get(id);
     if (label === undefined) labels.set(id, (label = program.label()));
@@ -72,7 +77,7 @@ export function encodePlan(child: readonly ChildStep[], input: EncodeInput): Enc
   const numbers = SYSCALL_NUMBERS[input.architecture];
   const e: StepEncoder = {
     program, architecture: input.architecture, seccomp: input.seccomp,
-    fd: (fd: Fd) => (typeof fd === 'number' ? fd : fd === 'AT_FDCWD' ? AT_FDCWD : (input.slots.get(fd.slot) ?? { load: slotRef(fd.slot) })),
+    fd: (fd: Fd) => (typeof fd === 'number' ? fd : fd === 'AT_FDCWD' ? AT_FDCWD : (input.slots.get(fd.slot) ?? { load: filled(fd.slot) })),
     number: (name) => numbers[name],
     record(name, args, options = {}) {
       assert(current !== undefined, 'a record belongs to a step');
@@ -150,6 +155,7 @@ function encodeStep(step: OtherStep, e: StepEncoder, options: RecordOptions, inp
     case 'read': return encodeRead(step, e);
     case 'setpriority': return e.record('setpriority', [0, 0, step.args.nice], options);
     case 'ioprio_set': return e.record('ioprio_set', [1, 0, (flagValue(step.args.class, e.architecture) << 13) | step.args.priority], options);
+    case 'close_range': return encodeCloseRange(step, e, options, input);
     case 'write':
       if (isCgroups(step.args.fd)) return encodeJoin(step, e, input);
       return encodePlain(step, e, options);
@@ -162,6 +168,24 @@ function encodePlain(step: Extract<ChildStep, { call: PlainCall }>, e: StepEncod
   const encode = PLAIN_CALLS[step.call] as (args: typeof step.args, e: Encoder) => readonly Arg[];
   const args = encode(step.args, e);
   e.record(step.call, args, options);
+}
+
+const LAST_FD = 0xffffffff;
+
+/** close_range(2) has no exceptions: one call for each gap between the descriptors that stay. */
+function encodeCloseRange(step: Extract<ChildStep, { call: 'close_range' }>, e: StepEncoder, options: RecordOptions, input: EncodeInput): void {
+  const kept = (step.args.except ?? []).map((fd) => {
+    const number = typeof fd === 'object' ? input.slots.get(fd.slot) : undefined;
+    assert(number !== undefined, 'descriptors that stay open are of the System');
+    return number;
+  });
+  const flags = flagsValue(step.args.flags, e.architecture);
+  let { first } = step.args;
+  for (const fd of [...kept].sort((a, b) => a - b)) {
+    if (fd > first) e.record('close_range', [first, fd - 1, flags], options);
+    first = Math.max(first, fd + 1);
+  }
+  e.record('close_range', [first, LAST_FD, flags], options);
 }
 
 function isCgroups(fd: Fd): boolean {

@@ -82,7 +82,10 @@ function prepare({ plan, stdio }: LaunchRequest, facts: Facts, child: Undo, fail
     console = ours;
   }
   const reaper = plan.child.some((step) => step.call === 'clone') ? openReaperFile(facts.architecture) : undefined;
-  if (reaper !== undefined) child.add(() => closeSync(reaper.fd));
+  if (reaper !== undefined) {
+    child.add(() => closeSync(reaper.fd));
+    slots.set(SYSTEM_SLOTS.reaper, reaper.fd);
+  }
   return { slots, cgroup, stdio: opened, release, console, reaper };
 }
 

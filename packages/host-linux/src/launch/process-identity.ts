@@ -1,5 +1,6 @@
 /** A process named for good: its pid and when it started. proc(5), /proc/PID/stat. */
 import { closeSync, openSync, readSync } from 'node:fs';
+import { openPidfd, signalPidfd } from '../ffi/process.unsafe.ts';
 
 const START_TIME_FIELD = 22;
 
@@ -11,6 +12,23 @@ export function startTimeOf(pid: number): number | undefined {
 export function isRunning(pid: number, startTime: number): boolean {
   const stat = readStat(pid);
   return stat !== undefined && stat.startTime === startTime && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+const SIGKILL = 9;
+
+/** Kills the process of that pid only if it is the one that started then: the pidfd is opened first, so it can't be another's by now. */
+export function killExactly(pid: number, startTime: number): void {
+  let pidfd: number;
+  try {
+    pidfd = openPidfd(pid);
+  } catch {
+    return;
+  }
+  try {
+    if (isRunning(pid, startTime)) signalPidfd(pidfd, SIGKILL);
+  } finally {
+    closeSync(pidfd);
+  }
 }
 
 function readStat(pid: number): { readonly state: string; readonly startTime: number } | undefined {

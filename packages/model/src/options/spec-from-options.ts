@@ -86,7 +86,7 @@ function chooseNames(options: RunOptions, modes: NamespaceModes, id: string): { 
   const given = [['--hostname', options.hostname], ['--domainname', options.domainname]] as const;
   for (const [option, name] of given) {
     if (name === undefined || name === '') continue;
-    if (modes.uts.kind === 'host') throw new UsageError({ attempted: `read ${option}`, detail: `found "${name}" together with --uts host, allowed: one of them`, hint: "it would change the machine's own name" });
+    if (modes.uts.kind !== 'private') throw new UsageError({ attempted: `read ${option}`, detail: `found "${name}" together with --uts ${modes.uts.kind === 'host' ? 'host' : 'ns:PATH'}, allowed: one of them`, hint: 'it would change the name of the machine or of another container' });
     const problem = utsNameProblem(name);
     if (problem !== undefined) throw new UsageError({ attempted: `read ${option}`, detail: problem });
     if (/[\s/]/.test(name)) throw new UsageError({ attempted: `read ${option}`, detail: `found "${name}", allowed: a name without blanks and slashes` });

@@ -24,6 +24,8 @@ const NOT_IN_KERNEL = (step: ChildStep): Cause => {
   return { reason: `this kernel has no ${type} file system`, hint: `load its module as root: modprobe ${type}` };
 };
 
+const NO_ROOM = says('no memory or no room is left: what is made here counts in the memory limit of the container, which may be too small to set it up');
+
 const ROWS: Readonly<Partial<Record<ChildStep['call'], readonly Row[]>>> = {
   fsopen: [{ errno: 'ENODEV', cause: NOT_IN_KERNEL }, { errno: 'EPERM', cause: says('mounting is not allowed here: a security module or a seccomp filter around this process forbids it') }],
   mount: [
@@ -60,6 +62,10 @@ const ROWS: Readonly<Partial<Record<ChildStep['call'], readonly Row[]>>> = {
     { errno: 'ELOOP', cause: says('the mount would lie inside itself') },
   ],
   openat2: [
+    { step: /^cwd/, errno: 'ENOENT', cause: says('the working directory does not exist in the container', 'choose another with -w') },
+    { step: /^cwd/, errno: 'ENOTDIR', cause: says('the working directory is not a directory in the container', 'choose another with -w') },
+    { step: /^cwd/, errno: 'EACCES', cause: says('the working directory can not be entered') },
+    { step: /^cwd/, errno: 'ELOOP', cause: says('the working directory leads through a magic link of /proc: those are not followed', 'choose another with -w') },
     { step: /^sysctl/, errno: 'ENOENT', cause: says('this kernel has no such sysctl, or it belongs to a namespace that the container shares with the host') },
     { step: /^sysctl/, errno: 'EACCES', cause: says('it can not be written from this user namespace') },
     { step: /^sysctl/, errno: 'EPERM', cause: says('it can not be written from this user namespace') },
@@ -71,11 +77,14 @@ const ROWS: Readonly<Partial<Record<ChildStep['call'], readonly Row[]>>> = {
     { errno: 'ENOSYS', cause: says('this kernel is older than Linux 5.6', 'tsc-box needs Linux 5.12 or later') },
   ],
   mkdirat: [
+    { errno: 'ENOSPC', cause: NO_ROOM },
+    { errno: 'ENOMEM', cause: NO_ROOM },
     { errno: 'EROFS', cause: says('the root is read-only and the image lacks this directory', 'make it in the image') },
     { errno: 'EACCES', cause: says('the directory of the rootfs is not writable for this user') },
     { errno: 'ENOTDIR', cause: says('a component of the path is not a directory') },
   ],
-  mknodat: [{ errno: 'EPERM', cause: says('making device nodes needs CAP_MKNOD outside a user namespace') }, { errno: 'EROFS', cause: says('the root is read-only and the image lacks this file') }],
+  symlinkat: [{ errno: 'ENOSPC', cause: NO_ROOM }, { errno: 'ENOMEM', cause: NO_ROOM }],
+  mknodat: [{ errno: 'ENOSPC', cause: NO_ROOM }, { errno: 'EPERM', cause: says('making device nodes needs CAP_MKNOD outside a user namespace') }, { errno: 'EROFS', cause: says('the root is read-only and the image lacks this file') }],
   write: [
     { step: /^cgroup/, errno: 'ENOSPC', cause: says('the cgroup has an empty cpuset.cpus or cpuset.mems') },
     { step: /^cgroup/, errno: 'EBUSY', cause: says('the cgroup has children with controllers: it may not hold processes (cgroup-v2.rst, "No Internal Process Constraint")') },
@@ -90,7 +99,7 @@ const ROWS: Readonly<Partial<Record<ChildStep['call'], readonly Row[]>>> = {
   setns: [
     { errno: 'EPERM', cause: says('joining needs CAP_SYS_ADMIN over that namespace, and in our own user namespace') },
     { errno: 'EINVAL', cause: says('the file is not a namespace of this kind, or this process is in it already') },
-    { errno: 'EUSERS', cause: says('user namespaces are nested too deep: 32 is the limit') },
+    { errno: 'EUSERS', cause: says('a limit on nesting is reached, or this namespace can only be joined by a process with memory of its own') },
   ],
   unshare: [
     { errno: 'ENOSPC', cause: says('a limit on namespaces is reached (/proc/sys/user/max_*_namespaces)') },
@@ -115,11 +124,6 @@ const ROWS: Readonly<Partial<Record<ChildStep['call'], readonly Row[]>>> = {
     { errno: 'EINVAL', cause: says('the soft limit is above the hard limit') },
   ],
   seccomp: [{ errno: 'EINVAL', cause: says('the kernel refused the filter or one of its flags') }, { errno: 'EACCES', cause: says('loading a filter needs CAP_SYS_ADMIN or no_new_privs', 'use --security-opt no-new-privileges') }],
-  chdir: [
-    { step: /^cwd/, errno: 'ENOENT', cause: says('the working directory does not exist in the container', 'choose another with -w') },
-    { step: /^cwd/, errno: 'ENOTDIR', cause: says('the working directory is not a directory in the container', 'choose another with -w') },
-    { step: /^cwd/, errno: 'EACCES', cause: says('the working directory can not be entered') },
-  ],
   pivot_root: [{ errno: 'EINVAL', cause: says('the root of this machine is the initramfs, or the new root is in a shared mount', 'use --no-pivot') }],
   ioctl: [{ step: /^tty/, errno: 'ENOTTY', cause: says('/dev/pts/ptmx is not a terminal multiplexer') }, { step: /^net/, errno: 'EPERM', cause: says('the network namespace belongs to another user namespace') }],
   umount2: [{ errno: 'EINVAL', cause: says('the old root is locked in this user namespace') }],

@@ -33,7 +33,8 @@ export interface CallArgs {
   readonly close: { readonly fd: Fd };
   readonly dup3: { readonly from: Fd; readonly to: number };
   readonly fcntl: { readonly fd: Fd; readonly cmd: 'F_SETFD'; readonly value: number };
-  readonly close_range: { readonly first: number; readonly flags: readonly string[] };
+  /** `except`: descriptors of the System that stay open. */
+  readonly close_range: { readonly first: number; readonly flags: readonly string[]; readonly except?: readonly Fd[] };
   readonly chdir: { readonly path: string };
   readonly fchdir: { readonly fd: Fd };
   // namespaces and identity
@@ -131,6 +132,8 @@ export const SYSTEM_SLOTS = {
   /** Both ends of a pipe whose read end only the launcher keeps: a write to it fails once the launcher is dead. */
   parentAliveRead: 'system.parent-alive-read',
   parentAliveWrite: 'system.parent-alive-write',
+  /** The file that process 1 becomes with `--init`. */
+  reaper: 'system.reaper',
   /** Socket on which the master side of the terminal is passed to the parent. */
   consoleSocket: 'system.console-socket',
   /** Descriptors the process gets as 0, 1 and 2 where there is no terminal. */

@@ -1,5 +1,5 @@
 /** `compile`: spec and facts in, launch plan out. The same input always gives the same plan. */
-import { UnsupportedError } from '../../errors/box-error.ts';
+import { SpecError, UnsupportedError } from '../../errors/box-error.ts';
 import type { Spec } from '../../spec/spec.ts';
 import type { Facts } from '../facts.ts';
 import type { LaunchPlan, PrepareStep } from '../plan.ts';
@@ -42,9 +42,18 @@ export function compile(spec: Spec, facts: Facts, options: CompileOptions): Laun
 }
 
 function planCgroup(spec: Spec): PrepareStep[] {
-  const path = spec.linux?.cgroupsPath;
-  if (path === undefined) return [];
-  return [{ id: 'cgroup', call: 'cgroup', args: { path, resources: spec.linux?.resources ?? {} }, why: 'a budget of its own' }];
+  const given = spec.linux?.cgroupsPath;
+  if (given === undefined) return [];
+  return [{ id: 'cgroup', call: 'cgroup', args: { path: cgroupPath(given), resources: spec.linux?.resources ?? {} }, why: 'a budget of its own' }];
+}
+
+/** config-linux.md, "Cgroups Path": absolute, or relative to a place that the runtime chooses. */
+function cgroupPath(given: string): string {
+  const found = `found ${JSON.stringify(given)}`;
+  if (/^[^/]*:[^/]*:[^/]*$/.test(given)) throw new UnsupportedError({ attempted: 'place the container by systemd (slice:prefix:name)', detail: found, hint: 'give linux.cgroupsPath as an absolute path' });
+  const parts = given.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.length === 0 || parts.includes('..')) throw new SpecError({ pointer: 'linux.cgroupsPath', detail: `${found}, allowed: a path below the root of the cgroups, without ".."` });
+  return `${given.startsWith('/') ? '' : '/tsc-box'}/${parts.join('/')}`;
 }
 
 function checkFacts({ fresh, facts, joined, options }: Context): void {
@@ -57,7 +66,9 @@ function checkFacts({ fresh, facts, joined, options }: Context): void {
   if (!facts.privileged && !fresh.has('user') && !joined.has('user')) {
     throw new UnsupportedError({ attempted: 'run without a user namespace', detail: `uid ${facts.uid} has no CAP_SYS_ADMIN`, hint: 'leave out --userns host, or run as root' });
   }
-  if (fresh.has('time') && !facts.timeNamespaces) throw new UnsupportedError({ attempted: 'make a time namespace', detail: 'this kernel has none (CONFIG_TIME_NS)' });
+  if (joined.has('time')) throw new UnsupportedError({ attempted: `join the time namespace ${joined.get('time') ?? ''}`, detail: 'the launched process shares memory until it executes, and the kernel lets only a process with memory of its own join one (setns(2))', hint: 'use --time private with the same offsets' });
+  if (joined.has('pid') && fresh.has('user')) throw new UnsupportedError({ attempted: 'join a pid namespace from a new user namespace', detail: 'joining needs rights over the namespace of the pids', hint: 'join its user namespace too: --userns ns:PATH' });
+  if (fresh.has('time') && !facts.timeNamespaces) throw new UnsupportedError({ attempted: 'make a time namespace', detail: 'this kernel has none that is entered by execve (Linux 6.3 and later, CONFIG_TIME_NS)' });
   if (options.root.kind === 'overlay' && facts.overlay.api === 'none') {
     throw new UnsupportedError({ attempted: 'mount the layers', detail: facts.overlay.refusal ?? 'this kernel has no overlay file system', hint: 'use --rootfs DIR, or load the module: modprobe overlay' });
   }

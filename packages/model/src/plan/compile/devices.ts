@@ -30,7 +30,7 @@ export function addDevices(context: Context): void {
 function addDevice(context: Context, device: SpecDevice): void {
   const { b, userns } = context;
   const parts = pathParts(device.path);
-  const name = `dev.node.${parts.slice(1).join('.')}`;
+  const name = `dev.node.${(parts[0] === 'dev' ? parts.slice(1) : parts).join('/')}`;
   if (userns) {
     // mknod of a device needs CAP_MKNOD in the initial user namespace: the host's node is shown instead.
     addTarget(b, name, device.path, 'file');
@@ -56,6 +56,6 @@ export function addTerminal({ b, spec }: Context): void {
   b.add('tty.slave', 'ioctl', { fd: slot('tty.master'), request: 'TIOCGPTPEER', value: 0o402 }, 'its other side', { result: 'tty.slave' });
   b.add('tty.send', 'sendmsg', { fd: slot(SYSTEM_SLOTS.consoleSocket), passFd: slot('tty.master') }, 'hand the master side to the launcher');
   addTarget(b, 'tty.console', '/dev/console', 'file');
-  b.add('tty.console.clone', 'open_tree', { dirfd: slot(ROOT_SLOT), path: 'dev/pts/0', flags: ['OPEN_TREE_CLONE', 'OPEN_TREE_CLOEXEC'] }, 'the terminal', { result: 'tty.tree' });
+  b.add('tty.console.clone', 'open_tree', { dirfd: slot('tty.slave'), path: '', flags: ['OPEN_TREE_CLONE', 'OPEN_TREE_CLOEXEC', 'AT_EMPTY_PATH'] }, 'the terminal', { result: 'tty.tree' });
   b.add('tty.console.attach', 'move_mount', { from: slot('tty.tree'), to: slot('tty.console'), toPath: '' }, 'is the console too');
 }

@@ -73,7 +73,6 @@ export function addParentDeath({ b, options }: Context, when: string): void {
 /** Signals are blocked: a write to a pipe that nobody can read is EPIPE. */
 export function addParentAlive({ b, options }: Context): void {
   if (options.dieWithParent !== true) return;
-  b.add('parent-alive.close', 'close', { fd: slot(SYSTEM_SLOTS.parentAliveRead) }, 'only the launcher can read this pipe');
   b.add('parent-alive', 'write', { fd: slot(SYSTEM_SLOTS.parentAliveWrite), data: '.' }, 'the launcher had not died before it was asked about');
 }
 

@@ -3,7 +3,7 @@ import { SpecError, UnsupportedError } from '../../errors/box-error.ts';
 import { CAPABILITY_NUMBERS } from '../../spec/capabilities.ts';
 import type { SpecCapabilities } from '../../spec/spec.ts';
 import { SYSTEM_SLOTS } from '../plan.ts';
-import { slot } from './builder.ts';
+import { IGNORE, slot, type StepOptions } from './builder.ts';
 import type { Context } from './context.ts';
 import { PROC_SLOT } from './mounts.ts';
 import { addParentAlive, addParentDeath } from './namespaces.ts';
@@ -11,7 +11,7 @@ import { addParentAlive, addParentDeath } from './namespaces.ts';
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Node ignores SIGPIPE and SIGXFSZ; nohup, background jobs of a shell and services ignore others; an ignored signal outlives execve (signal(7)). */
-const RESET_SIGNALS = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGPIPE', 'SIGTERM', 'SIGCHLD', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGXFSZ'];
+const RESET_SIGNALS = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGPIPE', 'SIGALRM', 'SIGTERM', 'SIGCHLD', 'SIGCONT', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGXCPU', 'SIGXFSZ', 'SIGWINCH'];
 
 /** Before any mount: written through the host's /proc, which an image can't replace. */
 export function addEarlyProcess({ b, spec }: Context): void {
@@ -24,6 +24,10 @@ export function addEarlyProcess({ b, spec }: Context): void {
 
 /** sysctl: written through the descriptor of the fresh proc, so that nothing mounted or linked there can redirect it. */
 export function addSysctls({ b, spec }: Context): void {
+  const sysctls = Object.keys(spec.linux?.sysctl ?? {});
+  if (sysctls.length > 0 && spec.mounts?.some(({ type }) => type === 'proc') !== true) {
+    throw new SpecError({ pointer: 'linux.sysctl', detail: `found ${sysctls.join(', ')}, but no mount of type proc to write them through`, hint: 'add a proc mount at /proc' });
+  }
   for (const [key, value] of Object.entries(spec.linux?.sysctl ?? {})) {
     const path = `sys/${key.includes('/') ? key : key.replaceAll('.', '/')}`;
     b.add(`sysctl.${key}.open`, 'openat2', { dirfd: slot(PROC_SLOT), path, flags: ['O_WRONLY', 'O_CLOEXEC'], resolve: ['RESOLVE_BENEATH', 'RESOLVE_NO_SYMLINKS', 'RESOLVE_NO_XDEV'] }, `sysctl ${key}`, { result: `sysctl.${key}` });
@@ -37,8 +41,9 @@ export function addProcess(context: Context): void {
   if (process?.args === undefined || process.args.length === 0) {
     throw new SpecError({ pointer: 'process.args', detail: 'found no command, allowed: at least one argument' });
   }
-  addCwd(context, process.cwd);
   addStdio(context);
+  addClosing(context);
+  addCwd(context, process.cwd);
   for (const limit of process.rlimits ?? []) b.add(`rlimit.${limit.type}`, 'prlimit64', { resource: limit.type, soft: limit.soft, hard: limit.hard }, limit.type);
   addScheduling(context);
   addIdentity(context);
@@ -52,14 +57,32 @@ export function addProcess(context: Context): void {
   b.add('exec', 'execve', { candidates: execCandidates(process.args[0] ?? '', process.env ?? []), argv: process.args, envp: process.env ?? [] }, 'become the command');
 }
 
+/**
+ * Nothing of the host may be open when a path of the image is resolved: /proc/self/fd/N/.. would lead out, and close-on-exec comes too late
+ * (CVE-2024-21626). What stays are no directories: a pipe to the launcher, and the file of the reaper.
+ */
+function addClosing({ b, options }: Context): void {
+  const except = [...(options.dieWithParent === true ? [slot(SYSTEM_SLOTS.parentAliveWrite)] : []), ...(options.init === true ? [slot(SYSTEM_SLOTS.reaper)] : [])];
+  b.add('fds.close', 'close_range', { first: 3, flags: [], except }, 'no path of the image may lead through a descriptor of the host');
+}
+
+const NO_MAGICLINKS = ['RESOLVE_NO_MAGICLINKS'];
+const DIRECTORY = ['O_PATH', 'O_DIRECTORY', 'O_CLOEXEC'];
+
+/** Magic links, such as /proc/1/root with the host's processes in view, lead out of the root: none is followed. */
 function addCwd({ b, options }: Context, cwd: string): void {
-  if (options.createCwd === true && cwd !== '/') {
+  const open = (id: string, path: string, why: string, more: StepOptions): void => b.add(id, 'openat2', { dirfd: 'AT_FDCWD', path, flags: DIRECTORY, resolve: NO_MAGICLINKS }, why, more);
+  if (options.createCwd === true) {
     const parts = cwd.split('/').filter((part) => part !== '');
-    parts.forEach((_, index) => {
-      b.add(`cwd.make.${index}`, 'mkdirat', { dirfd: 'AT_FDCWD', path: `/${parts.slice(0, index + 1).join('/')}`, mode: 0o755 }, "the image's working directory", { onError: { action: 'ignore' } });
+    parts.forEach((part, index) => {
+      const parent = `cwd.parent.${index}`;
+      open(parent, `/${parts.slice(0, index).join('/')}`, "the image's working directory", { result: parent, onError: { action: 'jump', to: 'cwd' } });
+      b.add(`cwd.make.${index}`, 'mkdirat', { dirfd: slot(parent), path: part, mode: 0o755 }, "the image's working directory", { onError: IGNORE });
     });
   }
-  b.add('cwd', 'chdir', { path: cwd }, 'process.cwd');
+  open('cwd', cwd, 'process.cwd', { result: 'cwd' });
+  b.add('cwd.enter', 'fchdir', { fd: slot('cwd') }, 'process.cwd');
+  b.add('cwd.close', 'close', { fd: slot('cwd') }, 'it is the working directory now');
 }
 
 function addStdio({ b, spec }: Context): void {

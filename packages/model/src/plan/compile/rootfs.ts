@@ -39,10 +39,14 @@ function addOverlay(context: Context, overlay: OverlayRoot, index: number, mount
     b.add(`${name}.attach`, 'move_mount', { from: slot(mountSlot), to: slot(`${name}.at`), toPath: '' }, `attach it at ${index === 0 ? mountpoint : overlay.at}`);
     return;
   }
-  const data = [`lowerdir=${overlay.lowerdirs.map(escapeLowerdir).join(':')}`, `upperdir=${overlay.upperdir}`, `workdir=${overlay.workdir}`, ...OVERLAY_OPTIONS.map(([key, value]) => `${key}=${value}`), ...(context.userns ? ['userxattr'] : [])].join(',');
+  const data = [`lowerdir=${overlay.lowerdirs.map(escapeLowerdir).join(':')}`, `upperdir=${escapeOption(overlay.upperdir)}`, `workdir=${escapeOption(overlay.workdir)}`, ...OVERLAY_OPTIONS.map(([key, value]) => `${key}=${value}`), ...(context.userns ? ['userxattr'] : [])].join(',');
   const target = index === 0 ? mountpoint : `${mountpoint}${overlay.at}`;
   b.add(`${name}.overlay`, 'mount', { source: 'overlay', target, fstype: 'overlay', flags: [], data }, 'the union of the layers (this kernel lacks lowerdir+)');
   if (index === 0) b.add('root.reopen', 'openat2', { dirfd: 'AT_FDCWD', path: mountpoint, flags: ['O_PATH', 'O_DIRECTORY', 'O_CLOEXEC'], resolve: [] }, 'the mounted root', { result: ROOT_SLOT });
+}
+
+function escapeOption(path: string): string {
+  return path.replace(/[\\,]/g, (char) => `\\${char}`);
 }
 
 /** In an option string a colon separates layers and a comma options: both are escaped (overlayfs.rst, "Multiple lower layers"). */
