@@ -93,8 +93,9 @@ function createdRecord({ system, directories }: Parts, { plan, spec, image, imag
 }
 
 function idMapsOf({ linux }: Prepared['spec']): Pick<CreatedRecord, 'idMaps'> {
-  if (linux?.namespaces?.some(({ type }) => type === 'user') !== true) return {};
-  return { idMaps: { uids: linux.uidMappings ?? [], gids: linux.gidMappings ?? [] } };
+  const { uidMappings: uids = [], gidMappings: gids = [] } = linux ?? {};
+  // Of a namespace that is joined they are not known.
+  return linux?.namespaces?.some(({ type }) => type === 'user') === true && uids.length > 0 && gids.length > 0 ? { idMaps: { uids, gids } } : {};
 }
 
 /** As docker does: a `-v` source that is not there becomes a directory. */

@@ -10,6 +10,7 @@ import { isOpaqueAt, UnionDirectory, type UnionEntry } from './union-directory.t
 const CHUNK_BYTES = 256 << 10;
 /** Headers are given out together: a stream of single blocks is slow. */
 const JOIN_BYTES = 64 << 10;
+const PATH_BYTES_MAX = 4096;
 
 export async function* packChanges(upperdir: string, lowerdirs: readonly string[], { ids }: PackOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
   const upper = UnionDirectory.ofPaths([upperdir]);
@@ -82,6 +83,7 @@ class Packer {
   *content(directory: UnionDirectory, lower: UnionDirectory | undefined, path: string): Generator<Uint8Array, void, undefined> {
     for (const entry of directory.list()) {
       const name = path === '' ? entry.name : `${path}/${entry.name}`;
+      if (name.length > PATH_BYTES_MAX) throw tooLong(name);
       if (entry.whiteout) {
         if (this.#changes) yield marker(`${path === '' ? '' : `${path}/`}${WHITEOUT_PREFIX}${entry.name}`);
         continue;
@@ -159,6 +161,9 @@ class Packer {
 }
 
 const marker = (name: string): Uint8Array => tarHeader({ type: 'file', name, mode: 0, size: 0 });
+
+/** path_resolution(7): nobody could open it by its name, and no archive reader takes it. */
+const tooLong = (path: string): BoxError => new BoxError({ code: 'ERR_TSCBOX_LAYER_INVALID', attempted: `write "/${textOf(path.slice(0, 60))}…" into an archive`, detail: `found a path of ${String(path.length)} bytes, allowed: ${String(PATH_BYTES_MAX)}` });
 
 /** G4: it would hide something when the layer is unpacked. */
 function reserved(path: string): BoxError {
