@@ -1,32 +1,37 @@
 /** Makes cgroup directories level by level. Source: cgroup-v2.rst "Enabling and Disabling", "No Internal Process Constraint"; cgroup-v1/cpusets.rst 2. */
-import { mkdirSync, rmdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SyscallError } from '@tsc-box/model';
 import { cgroupError, errnoOf, readPids, tryRead, writeCgroupFile } from './files.ts';
 import type { Placement } from './place.ts';
 
-/** Makes the directory and the ones above it; true when it was not there. */
-export function makeDirectory(placement: Placement): boolean {
+/**
+ * Makes the directory and the ones above it; returns those that were not there, parents first.
+ * @throws SyscallError when it is there and processes live in it or below: they are not the container's, and would be killed with it.
+ */
+export function makeDirectory(placement: Placement): string[] {
   const { hierarchy, directory } = placement;
   const controller = hierarchy.controllers.join() || 'cgroup2';
-  if (hierarchy.version === 2) enableAbove(placement);
-  const made = mkdirOnce(directory, controller, hierarchy.mountpoint, hierarchy.controllers.includes('cpuset') && hierarchy.version === 1);
-  if (!made && readPids(directory).length > 0) {
-    throw new SyscallError({ attempted: `make cgroup "${directory}"`, syscall: 'mkdir', errno: 'EEXIST', path: directory, reason: 'it exists and holds processes', hint: 'another container uses this cgroup path: choose another, or remove that container' });
+  const made: string[] = [];
+  if (hierarchy.version === 2) enableAbove(placement, made);
+  const isNew = mkdirOnce(directory, controller, hierarchy.mountpoint, hierarchy.controllers.includes('cpuset') && hierarchy.version === 1, made);
+  if (!isNew && subtree(directory).some((level) => readPids(level).length > 0)) {
+    throw new SyscallError({ attempted: `make cgroup "${directory}"`, syscall: 'mkdir', errno: 'EEXIST', path: directory, reason: 'it exists, and processes live in it or below it', hint: 'another container uses this cgroup path: choose another, or remove that container' });
   }
   return made;
 }
 
-function mkdirOnce(directory: string, controller: string, mountpoint: string, cpuset: boolean): boolean {
+function mkdirOnce(directory: string, controller: string, mountpoint: string, cpuset: boolean, made: string[]): boolean {
   try {
     mkdirSync(directory, 0o755);
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 'EEXIST') return false;
     if (errno !== 'ENOENT' || dirname(directory).length < mountpoint.length) throw cgroupError('mkdir', `make cgroup "${directory}"`, directory, controller, error);
-    mkdirOnce(dirname(directory), controller, mountpoint, cpuset);
-    return mkdirOnce(directory, controller, mountpoint, cpuset);
+    mkdirOnce(dirname(directory), controller, mountpoint, cpuset, made);
+    return mkdirOnce(directory, controller, mountpoint, cpuset, made);
   }
+  made.push(directory);
   if (cpuset) copyCpuset(directory);
   return true;
 }
@@ -44,13 +49,13 @@ function copyCpuset(directory: string): void {
 }
 
 /** Enables controllers in every cgroup from the root (or ours, when delegated) down to the parent. */
-function enableAbove({ hierarchy, directory, enable }: Placement): void {
+function enableAbove({ hierarchy, directory, enable }: Placement, made: string[]): void {
   if (enable.length === 0) return;
-  const start = hierarchy.parent === hierarchy.own && hierarchy.own !== '/' ? hierarchy.mountpoint + hierarchy.own : hierarchy.mountpoint;
+  const start = hierarchy.parent === undefined || hierarchy.parent === '/' ? hierarchy.mountpoint : hierarchy.mountpoint + hierarchy.parent;
   const levels: string[] = [];
   for (let level = dirname(directory); level.length >= start.length; level = dirname(level)) levels.unshift(level);
   for (const level of levels) {
-    mkdirOnce(level, enable.join(), hierarchy.mountpoint, false);
+    mkdirOnce(level, enable.join(), hierarchy.mountpoint, false, made);
     const on = new Set((tryRead(`${level}/cgroup.subtree_control`) ?? '').trim().split(' '));
     const missing = enable.filter((name) => !on.has(name));
     if (missing.length > 0) enableAt(level, missing);
@@ -81,7 +86,7 @@ function moveSelf(level: string): boolean {
   if (pids.length !== 1 || pids[0] !== process.pid) return false;
   const leaf = `${level}/tsc-box-launcher`;
   try {
-    mkdirOnce(leaf, 'cgroup2', level, false);
+    mkdirOnce(leaf, 'cgroup2', level, false, []);
     writeCgroupFile(`${leaf}/cgroup.procs`, String(process.pid));
     return true;
   } catch {
@@ -97,4 +102,17 @@ export function rmdirQuietly(directory: string): boolean {
   } catch (error) {
     return errnoOf(error) === 'ENOENT';
   }
+}
+
+/** The directory and all below it, parents first. */
+export function subtree(root: string): string[] {
+  const all = [root];
+  for (const directory of all) {
+    try {
+      for (const entry of readdirSync(directory, { withFileTypes: true })) if (entry.isDirectory()) all.push(`${directory}/${entry.name}`);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENODEV') throw error;
+    }
+  }
+  return all;
 }

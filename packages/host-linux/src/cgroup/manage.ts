@@ -1,11 +1,11 @@
 /** A container's cgroups on the real kernel: made, limited, measured, frozen, killed and removed. Source: cgroups(7), cgroup-v2.rst, cgroup-v1/*.rst. */
-import { closeSync, constants, openSync, readdirSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { assembleDeviceProgram, cgroupWrites, deviceWritesV1, effectiveDeviceRules, SyscallError, type CgroupWrite, type Facts, type SpecResources } from '@tsc-box/model';
+import { assembleDeviceProgram, cgroupWrites, deviceWritesV1, effectiveDeviceRules, SyscallError, UnsupportedError, type CgroupWrite, type Facts, type SpecResources } from '@tsc-box/model';
 import { attachDeviceProgram } from './bpf.unsafe.ts';
 import { cgroupError, errnoOf, readKey, readNumber, readPids, tryRead, writeCgroupFile } from './files.ts';
-import { makeDirectory, rmdirQuietly } from './make.ts';
-import { place, type Placement } from './place.ts';
+import { makeDirectory, rmdirQuietly, subtree } from './make.ts';
+import { directoryIn, place, type Placement } from './place.ts';
 
 export interface CgroupUsage {
   /** Bytes. */
@@ -45,18 +45,20 @@ const SHARED_PARENT = '/tsc-box';
 export function createCgroup(facts: Facts, path: string, resources: SpecResources): CgroupHandle {
   const { placements, deviceProgram } = place(facts, path, resources);
   const made: string[] = [];
+  if (path.split('/').every((part) => part === '')) throw new UnsupportedError({ attempted: `use the cgroup "${path}"`, detail: 'it is the root of the cgroups', hint: 'choose a path below it' });
   const handle = new Handle(facts, path, placements);
   try {
     for (const placement of placements) {
-      if (makeDirectory(placement)) made.push(placement.directory);
+      made.push(...makeDirectory(placement));
       for (const write of placement.writes) applyWrite(placement.directory, write);
     }
     handle.open();
+    handle.levels = made.filter((directory) => !handle.directories.includes(directory));
     if (deviceProgram.length > 0 && handle.directoryFd !== undefined) attachDeviceProgram(handle.directoryFd, assembleDeviceProgram(deviceProgram), path);
     return handle;
   } catch (error) {
     handle.closeFds();
-    for (const directory of made) rmdirQuietly(directory);
+    for (const directory of made.toReversed()) rmdirQuietly(directory);
     throw error;
   }
 }
@@ -65,7 +67,7 @@ export function createCgroup(facts: Facts, path: string, resources: SpecResource
 export function openCgroup(facts: Facts, path: string): CgroupHandle {
   const placements: Placement[] = [];
   for (const hierarchy of facts.cgroup.hierarchies) {
-    const directory = hierarchy.mountpoint + path;
+    const directory = directoryIn(hierarchy, path);
     if (tryRead(`${directory}/cgroup.procs`) !== undefined) placements.push({ hierarchy, directory, writes: [], enable: [] });
   }
   return new Handle(facts, path, placements);
@@ -88,6 +90,8 @@ function applyWrite(directory: string, write: CgroupWrite): void {
 class Handle implements CgroupHandle {
   readonly path: string;
   readonly directories: readonly string[];
+  /** Directories above the container's own that were made for it, parents first. */
+  levels: readonly string[] = [];
   procsFds: readonly number[] = [];
   directoryFd: number | undefined;
   readonly #facts: Facts;
@@ -194,6 +198,7 @@ class Handle implements CgroupHandle {
       for (const pid of pids) signal(pid);
       sleep(1);
     }
+    throw new SyscallError({ attempted: `kill what lives in cgroup "${this.path}"`, errno: 'EBUSY', path: this.path, reason: `new processes appear as quickly as they are killed: ${String(this.pids().length)} are left`, hint: 'limit them: --pids-limit' });
   }
 
   remove(): void {
@@ -202,7 +207,8 @@ class Handle implements CgroupHandle {
     const left = this.directories.filter((root) => !rmdirQuietly(root));
     const deadline = performance.now() + 2000;
     for (const root of left) for (const directory of subtree(root).toReversed()) removeDirectory(directory, deadline);
-    // The directory that all containers share goes when this process ends and it is empty.
+    // Levels above go when this process ends and they are empty: those it made, and the one that all containers share.
+    for (const level of this.levels) removeAtExit(level);
     if (dirname(this.path) === SHARED_PARENT) for (const root of this.directories) removeAtExit(dirname(root));
   }
 }
@@ -217,22 +223,10 @@ function removeDirectory(directory: string, deadline: number): void {
 const parents = new Set<string>();
 
 function removeAtExit(directory: string): void {
-  if (parents.size === 0) process.once('exit', () => parents.forEach(rmdirQuietly));
+  if (parents.size === 0) process.once('exit', () => [...parents].sort((a, b) => b.length - a.length).forEach(rmdirQuietly));
   parents.add(directory);
 }
 
-/** The directory and all below it, parents first. */
-function subtree(root: string): string[] {
-  const all = [root];
-  for (const directory of all) {
-    try {
-      for (const entry of readdirSync(directory, { withFileTypes: true })) if (entry.isDirectory()) all.push(`${directory}/${entry.name}`);
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENODEV') throw error;
-    }
-  }
-  return all;
-}
 
 function tryWrite(path: string, data: string): void {
   try {

@@ -15,6 +15,13 @@ export interface PlacePlan {
   readonly deviceProgram: readonly DeviceRule[];
 }
 
+/**
+ * The container's cgroup in a hierarchy. `parent` is the root for root; for an ordinary user it is the cgroup that was delegated to it.
+ */
+export function directoryIn({ mountpoint, parent = '/' }: CgroupHierarchy, path: string): string {
+  return `${mountpoint}${parent === '/' ? '' : parent}${path}`;
+}
+
 /** v1 controllers wanted without a limit: pids and freezer to find, stop and kill every process, memory to tell an OOM kill. */
 const ALWAYS_V1 = ['pids', 'freezer', 'memory'];
 
@@ -30,12 +37,12 @@ export function place(facts: Facts, path: string, resources: SpecResources): Pla
   const placements: Placement[] = [];
   for (const hierarchy of v1) {
     const mine = writes.filter(({ controller }) => hierarchy.controllers.includes(controller));
-    if (mine.length > 0 || hierarchy.controllers.some((name) => ALWAYS_V1.includes(name))) placements.push({ hierarchy, directory: hierarchy.mountpoint + path, writes: mine, enable: [] });
+    if (mine.length > 0 || hierarchy.controllers.some((name) => ALWAYS_V1.includes(name))) placements.push({ hierarchy, directory: directoryIn(hierarchy, path), writes: mine, enable: [] });
   }
   if (v2 !== undefined) {
     const mine = writes.filter(({ controller }) => !onV1(controller));
     const program = rules.length > 0 && !onV1('devices');
-    if (mine.length > 0 || program || v1.length === 0) placements.push({ hierarchy: v2, directory: v2.mountpoint + path, writes: mine, enable: toEnable(v2, mine) });
+    if (mine.length > 0 || program || v1.length === 0) placements.push({ hierarchy: v2, directory: directoryIn(v2, path), writes: mine, enable: toEnable(v2, mine) });
   }
   if (rules.length > 0 && !onV1('devices') && v2 === undefined) refuse(facts, { controller: 'devices', file: 'devices.allow', data: '', why: '' });
   return { placements, deviceProgram: rules.length > 0 && !onV1('devices') ? rules : [] };

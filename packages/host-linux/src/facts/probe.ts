@@ -28,7 +28,8 @@ export function probeFacts(): Facts {
     userNamespaces: userNamespaces(privileged),
     subuid: subIds('/etc/subuid', '/usr/bin/newuidmap', uid, username),
     subgid: subIds('/etc/subgid', '/usr/bin/newgidmap', uid, username),
-    timeNamespaces: exists('/proc/self/ns/time'),
+    // execve enters a time namespace since Linux 6.3.
+    timeNamespaces: exists('/proc/self/ns/time') && (kernel[0] > 6 || (kernel[0] === 6 && kernel[1] >= 3)),
     overlay: overlay(kernel, privileged),
     pivotRoot: parseMountinfo(mountinfo).findLast(({ mountpoint }) => mountpoint === '/')?.fstype !== 'rootfs',
     cgroup: probeCgroups(mountinfo, readText('/proc/self/cgroup') ?? '', privileged && uid === 0),

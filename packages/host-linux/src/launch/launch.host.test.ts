@@ -208,6 +208,24 @@ describe.skipIf(reason !== undefined)(title, () => {
     launched.cleanup();
   });
 
+  it('lets no path of the image lead through a descriptor or a process of the host (CVE-2024-21626)', async () => {
+    const namespaces = (['mount', 'uts', 'ipc', 'network', 'cgroup'] as const).map((type) => ({ type }));
+    for (let fd = 0; fd < 40; fd += 1) {
+      const failure = failureOf(() => start(system, makeSpec(root, ['true'], { process: { cwd: `/proc/self/fd/${fd}` } })));
+      expect(failure.step).toBe('cwd');
+      const command = failureOf(() => start(system, makeSpec(root, [`/proc/self/fd/${fd}/../../../../../../bin/true`])));
+      expect(command.step).toBe('exec');
+    }
+    for (const cwd of ['/proc/1/root', '/proc/1/cwd', '/proc/self/root/etc']) {
+      const failure = failureOf(() => start(system, makeSpec(root, ['true'], { process: { cwd }, linux: { namespaces } }), { createCwd: true }));
+      expect(failure.step).toBe('cwd');
+      // EACCES where even looking at the process is refused.
+      expect(['ELOOP', 'EACCES']).toContain(failure.errno);
+    }
+    const made = await run(system, makeSpec(root, ['pwd'], { process: { cwd: '/made/for/it' } }), { createCwd: true });
+    expect(made.stdout).toBe('/made/for/it\n');
+  });
+
   describe('says why a command could not be executed', () => {
     const cases: readonly (readonly [name: string, command: string, make: (path: string) => void, code: string, text: RegExp])[] = [
       ['not in PATH', 'nope', () => {}, 'ERR_TSCBOX_COMMAND_NOT_FOUND', /not found in PATH of the container: \/bin/],
