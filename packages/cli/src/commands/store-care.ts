@@ -10,7 +10,7 @@ export const gc: Run = async (parsed, cli) => collect(cli, { dryRun: booleanValu
 
 export const prune: Run = async (parsed, cli) => {
   const dryRun = booleanValue(parsed, 'dryRun');
-  if (!dryRun && !booleanValue(parsed, 'force') && !confirm(cli)) return 0;
+  if (!dryRun && !booleanValue(parsed, 'force') && !confirm(cli, booleanValue(parsed, 'all'))) return 0;
   return collect(cli, { dryRun, json: booleanValue(parsed, 'json'), dangling: true, all: booleanValue(parsed, 'all') });
 };
 
@@ -34,8 +34,8 @@ async function collect(cli: Cli, { json, ...options }: Wishes): Promise<number> 
 }
 
 /** As docker asks. Anything but y is no. */
-function confirm(cli: Cli): boolean {
-  cli.write('WARNING! This will remove images without a name, and what no image or container needs.\nAre you sure you want to continue? [y/N] ');
+function confirm(cli: Cli, all: boolean): boolean {
+  cli.write(`WARNING! This will remove ${all ? 'all images that no container was made from' : 'images without a name'}, and what no image or container needs.\nAre you sure you want to continue? [y/N] `);
   const bytes = new Uint8Array(64);
   try {
     return /^y(es)?\s*$/i.test(Buffer.from(bytes.subarray(0, readSync(0, bytes))).toString());
