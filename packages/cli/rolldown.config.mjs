@@ -52,7 +52,7 @@ const ascii = {
 const clean = { name: 'clean', buildStart: () => rmSync(new URL('dist/chunks', import.meta.url), { recursive: true, force: true }) };
 
 /** What every `run` of the built-in image loads: one file is read quicker than ten. */
-const isOfEveryRun = (id) => /\/packages\/(?:model\/src|host-linux\/src\/(?!layers\/(?:extract|archiver|pack|place|tree-|usage|union-directory))|engine\/src\/(?:index|containers)|cli\/src\/(?:args|program|dispatch|report\/(?:write|style|errors)|io\/(?:signals|streams)|commands\/(?:registry|image-commands|request|run)))/.test(id) && !/\/(?:layers\/(?:tar|layer-tree)|images)/.test(id);
+const isOfEveryRun = (id) => /\/packages\/(?:model\/src|host-linux\/src\/(?!layers\/(?:extract|archiver|pack|place|tree-|usage|union-directory))|engine\/src\/(?:index|containers)|cli\/src\/(?:args|program|dispatch|report\/(?:write|style|errors)|io\/(?:signals|streams)|commands\/(?:registry|image-commands|request|run)))/.test(id) && !/\/(?:layers\/layer-tree|images)/.test(id) || id.includes('rolldown/runtime');
 
 export default defineConfig({
   input: { 'tsc-box': 'src/main.ts' },

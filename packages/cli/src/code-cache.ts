@@ -3,7 +3,7 @@
  * Compiled JavaScript kept between runs where Node has no cache of its own (before 22.1): V8's code cache of the chunks of this program,
  * made after a `run`, so that it holds the functions a run needs. It halves the time that a run spends in JavaScript.
  */
-import { fstatSync, closeSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { fstatSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { Script } from 'node:vm';
 
@@ -54,6 +54,9 @@ function write(directory: string, file: string, script: Script): void {
     const temporary = `${file}.${process.pid}`;
     writeFileSync(temporary, script.createCachedData(), { flag: 'wx', mode: 0o600 });
     renameSync(temporary, file);
+    // Chunks are named NAME-CONTENT.cjs: those of other builds are of no use any more.
+    const [name = ''] = basename(file).split('-', 1);
+    for (const other of readdirSync(directory)) if (other.startsWith(`${name}-`) && other.includes('.cjs-') && other !== basename(file)) unlinkSync(`${directory}/${other}`);
   } catch {
     // The next run compiles again.
   }
