@@ -9,7 +9,7 @@ export const pull: Run = async (parsed, cli) => {
   const quiet = booleanValue(parsed, 'quiet');
   const platform = stringValue(parsed, 'platform');
   const images = await (await cli.engine()).images();
-  const progress = openProgress(quiet);
+  const progress = await openProgress(quiet);
   try {
     const result = await images.pull(text, {
       ...connection(parsed, cli), ...(platform === undefined ? {} : { platform: platform === 'all' ? 'all' : parsePlatform(platform) }),
@@ -30,7 +30,7 @@ export const push: Run = async (parsed, cli) => {
   const quiet = booleanValue(parsed, 'quiet');
   const platform = stringValue(parsed, 'platform');
   const images = await (await cli.engine()).images();
-  const progress = openProgress(quiet);
+  const progress = await openProgress(quiet);
   try {
     const result = await images.push(source, destination, { ...connection(parsed, cli), ...(platform === undefined ? {} : { platform: parsePlatform(platform) }), onProgress: (blob) => progress.blob(blob) });
     progress.end();

@@ -36,9 +36,8 @@ export const run: Run = async (parsed, cli) => {
 async function progressOf({ image }: RunRequest): Promise<Pick<RunRequest, 'onBlob' | 'onProgress'>> {
   if (image === undefined || image === 'host' || /^(oci|docker-archive):/.test(image)) return {};
   const { openProgress } = await import('../report/progress.ts');
-  const progress = openProgress();
-  // Unpacking is only told to people who wait for it.
-  return { onBlob: (blob) => progress.blob(blob), onProgress: (text) => (isTerminal(2) || text.endsWith('pulling it') ? progress.text(text) : undefined) };
+  const progress = await openProgress();
+  return { onBlob: (blob) => progress.blob(blob), onProgress: (text) => (text.endsWith('pulling it') ? progress.text(text) : undefined) };
 }
 
 /** A bundle says itself whether it wants a terminal; its input is ours, as runc has it. */

@@ -18,7 +18,7 @@ const RATE_MS = 3000;
 const BAR_WIDTH = 24;
 const STDERR = 2;
 
-const SHOWN: Readonly<Record<BlobProgress['state'], string>> = { waiting: 'waiting', exists: 'already there', downloading: 'downloading', verifying: 'verifying', uploading: 'uploading', mounted: 'mounted from another repository', done: 'done' };
+const SHOWN: Readonly<Record<BlobProgress['state'], string>> = { waiting: 'waiting', exists: 'already there', downloading: 'downloading', verifying: 'verifying', uploading: 'uploading', mounted: 'mounted from another repository', done: 'done', unpacking: 'unpacking', unpacked: 'unpacked' };
 
 export interface Screen {
   readonly terminal: boolean;
@@ -28,14 +28,23 @@ export interface Screen {
   write(text: string): void;
 }
 
-const screen = (): Screen => ({ terminal: isTerminal(STDERR) && process.env['TERM'] !== 'dumb', columns: process.stderr.columns ?? 80, now: () => Date.now(), write: (text) => writeAll(STDERR, text) });
+const COLUMNS = 80;
 
-export function openProgress(quiet = false, on: Screen = screen()): Progress {
+async function openScreen(): Promise<Screen> {
+  const terminal = isTerminal(STDERR) && process.env['TERM'] !== 'dumb';
+  // Not process.stderr: it would change how the descriptor behaves, which the container may share.
+  const columns = terminal ? ((await import('../io/terminal.ts')).terminalSize()?.width ?? COLUMNS) : COLUMNS;
+  return { terminal, columns, now: () => Date.now(), write: (text) => writeAll(STDERR, text) };
+}
+
+export async function openProgress(quiet = false, screen?: Screen): Promise<Progress> {
   if (quiet) return { blob: () => undefined, text: () => undefined, end: () => undefined };
+  const on = screen ?? (await openScreen());
   return on.terminal ? bars(on) : lines(on);
 }
 
-const shortDigest = (digest: string): string => digest.slice(digest.indexOf(':') + 1).slice(0, 12);
+/** Layers that are unpacked come by their number. */
+const shortDigest = (digest: string): string => (digest.includes(':') ? digest.slice(digest.indexOf(':') + 1).slice(0, 12) : digest);
 
 const isEnd = (state: BlobProgress['state']): boolean => state === 'exists' || state === 'done' || state === 'mounted';
 
@@ -99,7 +108,7 @@ function bars(on: Screen): Progress {
 /** `0123456789ab: downloading [=====>    ] 12MB/117MB  4.1MB/s  25 s left` */
 export function formatBar(name: string, { state, current, total, marks }: Bar, now: number, columns: number): string {
   const head = `${name}: ${SHOWN[state]}`;
-  if (state !== 'downloading' && state !== 'uploading') return head.slice(0, columns - 1);
+  if (state !== 'downloading' && state !== 'uploading' && state !== 'unpacking') return head.slice(0, columns - 1);
   const done = total === 0 ? BAR_WIDTH : Math.min(BAR_WIDTH, Math.floor((current / total) * BAR_WIDTH));
   const first = marks[0];
   const rate = first === undefined || now <= first.at ? 0 : ((current - first.bytes) / (now - first.at)) * 1000;

@@ -1,6 +1,6 @@
 /** What a terminal shows while images come and go. */
 
-export type BlobState = 'waiting' | 'exists' | 'downloading' | 'verifying' | 'uploading' | 'mounted' | 'done';
+export type BlobState = 'waiting' | 'exists' | 'downloading' | 'verifying' | 'uploading' | 'mounted' | 'done' | 'unpacking' | 'unpacked';
 
 export interface BlobProgress {
   readonly digest: string;

@@ -25,6 +25,7 @@ export function directoryIn({ mountpoint, parent = '/' }: CgroupHierarchy, path:
 /** v1 controllers wanted without a limit: pids and freezer to find, stop and kill every process, memory to tell an OOM kill. */
 const ALWAYS_V1 = ['pids', 'freezer', 'memory'];
 
+/** @throws UnsupportedError for a limit whose controller is not there, or not given to this user. */
 export function place(facts: Facts, path: string, resources: SpecResources): PlacePlan {
   const usable = facts.cgroup.hierarchies.filter(({ parent }) => parent !== undefined);
   const v1 = usable.filter(({ version }) => version === 1);

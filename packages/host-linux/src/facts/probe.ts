@@ -7,6 +7,7 @@ import { capabilityNames, parseHardLimits, parseMountinfo, parseStatus, parseSub
 
 const LIBRARY_DIRECTORIES = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/lib/x86_64-linux-gnu', '/lib/aarch64-linux-gnu', '/lib64', '/usr/lib', '/lib', '/usr/local/lib'];
 
+/** What the plan compiler must know of this machine. Reads a dozen files of /proc and /sys; nothing is tried out but a directory for cgroups. */
 export function probeFacts(): Facts {
   const status = parseStatus(readText('/proc/self/status') ?? '');
   const mountinfo = readText('/proc/self/mountinfo') ?? '';

@@ -14,6 +14,7 @@ interface Libc {
 
 let loaded: Libc | undefined;
 
+/** Bound at the first call. */
 export function libc(): Libc {
   if (loaded !== undefined) return loaded;
   const ffi = koffi();

@@ -50,6 +50,7 @@ const CLONE_PARENT = 0x8000;
 const CLONE_PARENT_SETTID = 0x100000;
 const CLONE_CHILD_CLEARTID = 0x200000;
 
+/** Child steps of a plan as a syscall program; `input` holds what only this launch knows. @throws InternalError for a plan that uses a slot before it is filled. */
 export function encodePlan(child: readonly ChildStep[], input: EncodeInput): EncodedPlan {
   const program = createProgram();
   const steps: ChildStep[] = [];

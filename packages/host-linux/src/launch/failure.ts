@@ -6,6 +6,7 @@ import { errnoName } from './errno.ts';
 import { execError, type Candidate } from './exec-failure.ts';
 import { HEAD_BYTES } from './encode-exec.ts';
 
+/** `errnoCode` and `recordAddress` are the launcher's report. */
 export function launchError(encoded: EncodedPlan, memory: ProgramMemory, errnoCode: number, recordAddress: number, facts: Facts): SyscallError {
   const errno = errnoName(errnoCode);
   const step = encoded.steps[encoded.program.recordIndexAt(memory.address, recordAddress)];
@@ -14,6 +15,7 @@ export function launchError(encoded: EncodedPlan, memory: ProgramMemory, errnoCo
   return stepError(step, errno, facts);
 }
 
+/** The typed error of a refused step, with its cause and what to do where the table of causes knows them. */
 export function stepError(step: ChildStep, errno: string, facts: Facts): SyscallError {
   const cause = explainStep(step, errno, facts);
   return new SyscallError({

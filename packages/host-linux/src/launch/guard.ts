@@ -54,12 +54,19 @@ export function startGuard(command: readonly string[], env: readonly string[]): 
   const [pidfdAt, alive] = [program.bytes(new Uint8Array(8), 8), program.bytes(Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8)];
   const memory = mapProgramMemory(program.finish().size);
   program.write(memory.address, memory.bytes);
-  runLauncher({
-    cloneArgs: { flags: CLONE_VM + CLONE_CHILD_CLEARTID, pidfd: program.addressOf(memory.address, pidfdAt), childTid: program.addressOf(memory.address, alive), exitSignal: 0, cgroup: undefined },
-    entry: program.entryAddress(memory.address), report: program.addressOf(memory.address, program.report),
-  });
+  try {
+    runLauncher({
+      cloneArgs: { flags: CLONE_VM + CLONE_CHILD_CLEARTID, pidfd: program.addressOf(memory.address, pidfdAt), childTid: program.addressOf(memory.address, alive), exitSignal: 0, cgroup: undefined },
+      entry: program.entryAddress(memory.address), report: program.addressOf(memory.address, program.report),
+    });
+  } catch (error) {
+    closeSync(write);
+    memory.free();
+    throw error;
+  } finally {
+    closeSync(read);
+  }
   const pidfd = memory.bytes.readInt32LE(program.offsetOf(pidfdAt));
-  closeSync(read);
   let dismissed = false;
   return {
     dismiss() {

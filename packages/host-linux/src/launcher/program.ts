@@ -66,6 +66,7 @@ export interface Program {
 
 const COPY = -5;
 
+/** An empty program. Add data and records, `finish`, map memory of that size, `write`. */
 export function createProgram(): Program {
   const records = createArea();
   const data = createArea();

@@ -18,6 +18,7 @@ function fileOf(directory: string, key: string): string {
   return `${directory}/seccomp-${key.length}-${hash.toString(16)}.bpf`;
 }
 
+/** The program kept under exactly this key; undefined when there is none, or none to be trusted. */
 export function readCached(directory: string, key: string): Uint8Array | undefined {
   const file = fileOf(directory, key);
   let bytes: Buffer;
@@ -36,6 +37,7 @@ export function readCached(directory: string, key: string): Uint8Array | undefin
   return new Uint8Array(bytes.buffer, bytes.byteOffset + start, bytes.length - start);
 }
 
+/** Keeps a program under a key. Never throws. */
 export function writeCached(directory: string, keyText: string, program: Uint8Array): void {
   const key = Buffer.from(keyText);
   const file = fileOf(directory, keyText);

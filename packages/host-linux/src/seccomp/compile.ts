@@ -18,6 +18,7 @@ const MAX_INSTRUCTIONS = 4096;
 /** Increase it when the same profile compiles to another program than before. */
 const CACHE_VERSION = 'tsc-box seccomp 1';
 
+/** The program of a profile, by libseccomp. @throws UnsupportedError where the kernel or the library lacks what it needs, SyscallError where libseccomp refuses a rule. */
 export function compileSeccomp(profile: SpecSeccomp, facts: Facts): Uint8Array {
   const path = requireSeccomp(facts);
   const list = seccompRules(profile);

@@ -17,6 +17,7 @@ export function formatCall(call: string, args: object): string {
   return `${call}(${Object.entries(args).map(([key, value]) => `${key}=${octal(key, value) ? `0${Number(value).toString(8)}` : formatValue(value)}`).join(', ')})`;
 }
 
+/** Text of a whole plan, with a newline at its end. */
 export function formatPlan(plan: LaunchPlan): string {
   const lines = [`plan ${plan.id} (version ${plan.version})`, '', 'prepare:'];
   for (const step of plan.prepare) lines.push(`  ${step.id}: ${formatCall(step.call, step.args)}  # ${step.why}`);

@@ -35,6 +35,7 @@ export function addSysctls({ b, spec }: Context): void {
   }
 }
 
+/** From the standard streams to execve. @throws SpecError without a command, UnsupportedError for ids that the user namespace does not map. */
 export function addProcess(context: Context): void {
   const { b, spec, options } = context;
   const process = spec.process;
