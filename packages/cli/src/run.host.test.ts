@@ -84,10 +84,10 @@ describe.skipIf(!possible)('the command tsc-box (needs Linux, root and the build
     const { child, ended } = await started(['run', '--rm', '--memory', '64m', 'host', 'sh', '-c', 'echo ready; exec sleep 1000']);
     const id = box(['ps', '-q', '--no-trunc']).stdout.trim();
     expect(id).toMatch(/^[0-9a-f]{64}$/);
-    child.kill('SIGKILL');
-    await ended;
     const cgroups = (): string[] => ['.', ...readdirSync('/sys/fs/cgroup')].map((hierarchy) => join('/sys/fs/cgroup', hierarchy, 'tsc-box', id)).filter((path) => existsSync(path));
     expect(cgroups()).not.toEqual([]);
+    child.kill('SIGKILL');
+    await ended;
     await vi.waitFor(() => expect([readdirSync(join(root, 'containers')), readdirSync(join(root, 'names')), cgroups()]).toEqual([[], [], []]), { timeout: 20_000, interval: 50 });
   });
 });

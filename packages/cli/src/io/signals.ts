@@ -9,10 +9,6 @@ export const FORWARDED: readonly NodeJS.Signals[] = [
   'SIGTRAP', 'SIGSTKFLT', 'SIGXCPU', 'SIGVTALRM', 'SIGIO', 'SIGPWR', 'SIGSYS',
 ];
 
-/** What users and services end a command with is caught from the start; each of the others costs time before the launch, and is caught after it. */
-const EARLY: readonly NodeJS.Signals[] = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'];
-const LATE = FORWARDED.filter((name) => !EARLY.includes(name));
-
 /** These end a process that doesn't handle them; while there is no container yet, they end us. */
 const ENDING: readonly string[] = FORWARDED.filter((name) => name !== 'SIGCONT' && name !== 'SIGWINCH');
 
@@ -35,10 +31,9 @@ export function relaySignals(exit: (code: number) => void = (code) => process.ex
       if (ENDING.includes(signal)) exit(128 + number);
     } else if (intercept?.(signal) !== true) target.kill(number);
   };
-  for (const signal of EARLY) process.on(signal, handle);
+  for (const signal of FORWARDED) process.on(signal, handle);
   return {
     to(next, take) {
-      if (target === undefined) for (const signal of LATE) process.on(signal, handle);
       target = next;
       intercept = take;
     },

@@ -3,8 +3,8 @@ import type { CgroupHierarchy, CgroupLayout, Facts } from '@tsc-box/model';
 import { canWrite, readText } from './files.ts';
 import { parseMountinfo, parseOwnCgroups, type MountLine } from './parse.ts';
 
-/** Where root puts containers. */
-export const ROOT_PARENT = '/tsc-box';
+/** Root may make cgroups anywhere. */
+export const ROOT_PARENT = '/';
 const V1_OPTIONS = new Set(['rw', 'ro', 'xattr', 'clone_children', 'cpuset_v2_mode', 'noprefix', 'all', 'none', 'favordynmods']);
 const DELEGATE_HINT = 'start it as "systemd-run --user --scope -p Delegate=yes tsc-box …", or set Delegate=yes in its unit';
 
