@@ -48,6 +48,17 @@ const ascii = {
   },
 };
 
+/**
+ * Node looks for --env-file among all words up to "--", the container's own included, and obeys a NODE_OPTIONS found there: so the command
+ * starts it with "--". To sh the second line is a command, to JavaScript a string and a comment.
+ */
+const shebang = {
+  name: 'shebang',
+  generateBundle(_options, bundle) {
+    for (const chunk of Object.values(bundle)) if (chunk.type === 'chunk' && chunk.isEntry) chunk.code = `#!/bin/sh\n':' //; exec node -- "$0" "$@"\n${chunk.code.replace(/^#!.*\n/, '')}`;
+  },
+};
+
 /** Chunks are named by their content: old ones would pile up. */
 const clean = { name: 'clean', buildStart: () => rmSync(new URL('dist/chunks', import.meta.url), { recursive: true, force: true }) };
 
@@ -61,7 +72,7 @@ export default defineConfig({
   resolve: { conditionNames: ['source', 'import', 'node', 'default'] },
   preserveEntrySignatures: false,
   transform: { define: { 'performance.now': 'milliseconds' } },
-  plugins: [clean, mainThread, nativeRequire, lazyBuiltins, ascii],
+  plugins: [clean, mainThread, nativeRequire, lazyBuiltins, ascii, shebang],
   output: {
     // Code from a cache has no `import()` of its own: Node's modules are required.
     dynamicImportInCjs: false,
@@ -69,6 +80,6 @@ export default defineConfig({
     // Names stay as they are, for stack traces. Without comments and spaces half as much is read at each start.
     codeSplitting: { groups: [{ name: 'run', test: isOfEveryRun, includeDependenciesRecursively: false }] },
     minify: { mangle: false, compress: true, codegen: { removeWhitespace: true } },
-    banner: (chunk) => `${chunk.isEntry ? '#!/usr/bin/env node\n' : ''}const nativeRequire = require, nativeModule = module, milliseconds = () => process.uptime() * 1000;`,
+    banner: 'const nativeRequire = require, nativeModule = module, milliseconds = () => process.uptime() * 1000;',
   },
 });

@@ -1,10 +1,10 @@
 /** The built command on the real kernel: streams, terminal, signals, and what is left when it is killed. Case numbers: tests/cases.md. */
 import { spawn, spawnSync, type ChildProcess, type SpawnSyncReturns } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
 const bundle = fileURLToPath(new URL('../dist/tsc-box.cjs', import.meta.url));
 const possible = process.platform === 'linux' && process.getuid?.() === 0 && existsSync(bundle);
@@ -30,9 +30,17 @@ async function inTerminal(args: readonly string[], before = 'true'): Promise<str
   return text;
 }
 
+const children = new Set<ChildProcess>();
+/** A test that failed half-way must not leave a container that keeps the test run from ending. */
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
+});
+
 /** Starts a container that says "ready", and waits until it does. */
 async function started(args: readonly string[]): Promise<{ child: ChildProcess; ended: Promise<number | null> }> {
   const child = spawn(process.execPath, words(args), { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.add(child);
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   let text = '';
   await new Promise<void>((resolve, reject) => {
@@ -59,6 +67,21 @@ describe.skipIf(!possible)('the command tsc-box (needs Linux, root and the build
   it('says 127 for a command that is not there and 126 for one that can\'t be executed', () => {
     expect(box(['run', '--rm', 'host', 'no-such-command']).status).toBe(127);
     expect(box(['run', '--rm', 'host', '/etc/passwd']).status).toBe(126);
+  });
+
+  it('keeps Node from reading --env-file, its own or the container\'s: a NODE_OPTIONS in such a file would run code here', () => {
+    const file = join(root, 'env-file');
+    writeFileSync(file, `NODE_OPTIONS=--require ${join(root, 'no-such-module.js')}\n`);
+    const direct = (args: readonly string[]): SpawnSyncReturns<string> => spawnSync(bundle, ['--root', root, ...args], { encoding: 'utf8' });
+    expect(direct(['run', '--rm', 'host', 'echo', '--env-file', file])).toMatchObject({ status: 0, stdout: `--env-file ${file}\n` });
+    expect(direct(['run', '--rm', '--env-file', file, 'host', 'printenv', 'NODE_OPTIONS']).stdout).toContain('no-such-module');
+    expect(direct(['run', '--rm', '--env-file', '/no/such/file', 'host', 'true'])).toMatchObject({ status: 125, stderr: expect.stringContaining('found no such file') as string });
+  });
+
+  it('refuses a pipe where a file is expected, at once', () => {
+    const pipe = join(root, 'pipe');
+    spawnSync('mkfifo', [pipe]);
+    for (const flag of [['--env-file', pipe], ['--security-opt', `seccomp=${pipe}`]]) expect(box(['run', '--rm', ...flag, 'host', 'true'])).toMatchObject({ status: 125, stderr: expect.stringContaining('it is no regular file') as string });
   });
 
   it('tells a failed launch as JSON', () => {

@@ -33,7 +33,7 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./plan.ts')).plan,
   },
   {
-    name: 'check', summary: 'Say which step of run would fail on this host, and why', usage: '[OPTIONS] IMAGE [COMMAND [ARG…]]',
+    name: 'check', summary: 'Say which step of run this host can not do, and why', usage: '[OPTIONS] IMAGE [COMMAND [ARG…]]',
     description: `Runs nothing. Takes the options of run. Exits with 1 when a step would fail.\n\n${IMAGES}`,
     flags: [...RUN_FLAGS, ...SIMULATE_FLAG, json], stopAtWord: true, words: [0, Infinity], complete: 'image',
     examples: [['tsc-box check host true', 'what a plain container needs'], ['tsc-box check --memory 64m --cpus 0.5 host true', 'with limits']],

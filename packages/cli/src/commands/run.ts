@@ -1,5 +1,5 @@
 /** `tsc-box run`: launches a container and stays until it has ended, passing on streams, signals and the exit code. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { RunningContainer, RunRequest } from '@tsc-box/engine';
 import { relaySignals, type SignalRelay } from '../io/signals.ts';
@@ -44,7 +44,9 @@ async function progressOf({ image }: RunRequest): Promise<Pick<RunRequest, 'onBl
 export function streamWishes({ bundle, options, cwd }: Pick<RunRequest, 'bundle' | 'options' | 'cwd'>): StreamWishes {
   if (bundle === undefined) return { interactive: options.interactive === true, terminal: options.terminal === true };
   try {
-    const config: unknown = JSON.parse(readFileSync(resolve(cwd, bundle, 'config.json'), 'utf8'));
+    const file = resolve(cwd, bundle, 'config.json');
+    // Anything else, such as a pipe that would hang us, the engine refuses.
+    const config: unknown = statSync(file).isFile() ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
     const process = typeof config === 'object' && config !== null && 'process' in config ? config.process : undefined;
     return { interactive: true, terminal: typeof process === 'object' && process !== null && 'terminal' in process && process.terminal === true };
   } catch {

@@ -1,11 +1,12 @@
 /** Errors and warnings on standard error: a block of text for people, one line of JSON for programs. */
-import { BoxError, errorToJson, formatCall } from '@tsc-box/model';
+import { asBoxError, BoxError, errorToJson, formatCall } from '@tsc-box/model';
 import type { Style } from './style.ts';
 
 export type ErrorFormat = 'text' | 'json';
 
 /** Ends in a newline. */
-export function renderError(error: unknown, format: ErrorFormat, style: Style): string {
+export function renderError(thrown: unknown, format: ErrorFormat, style: Style): string {
+  const error = asBoxError(thrown);
   if (format === 'json') return `${JSON.stringify(withCause(error))}\n`;
   const lines = [`${style('bold', 'tsc-box:')} ${style('red', 'error:')} ${messageOf(error)}`];
   if (error instanceof BoxError) {

@@ -10,7 +10,9 @@ export function readHostFile(path: string): string | undefined {
   try {
     const stat = statSync(path, { throwIfNoEntry: false });
     if (stat === undefined) return undefined;
-    if (stat.isFile() && stat.size > TEXT_MAX) throw new BoxError({ code: 'ERR_TSCBOX_USAGE', attempted: `read "${path}"`, detail: `it has ${stat.size} bytes, allowed: ${TEXT_MAX}`, path });
+    // A pipe that nobody writes to would be waited for without end. /dev/stdin and <(…) of a shell are pipes that somebody does.
+    if (!stat.isFile() && !path.startsWith('/dev/') && !path.startsWith('/proc/')) throw new BoxError({ code: 'ERR_TSCBOX_USAGE', attempted: `read "${path}"`, detail: `it is ${stat.isDirectory() ? 'a directory' : 'no regular file'}`, path });
+    if (stat.size > TEXT_MAX) throw new BoxError({ code: 'ERR_TSCBOX_USAGE', attempted: `read "${path}"`, detail: `it has ${stat.size} bytes, allowed: ${TEXT_MAX}`, path });
     return readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof BoxError) throw error;

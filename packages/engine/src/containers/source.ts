@@ -15,9 +15,17 @@ export type RootSource =
 export function sourceOf(request: RunRequest): RootSource {
   const given = [request.image, request.rootfs, request.bundle].filter((value) => value !== undefined);
   if (given.length !== 1) throw new UsageError({ attempted: 'choose a root', detail: `found ${given.length === 0 ? 'none' : given.join(', ')}, allowed: one image, --rootfs DIR or --bundle DIR` });
+  refuseImageOptions(request);
   if (request.rootfs !== undefined) return { kind: 'rootfs', ...directory('--rootfs', request.rootfs, request.cwd) };
   if (request.bundle !== undefined) return { kind: 'bundle', ...directory('--bundle', request.bundle, request.cwd) };
   return request.image === 'host' ? { kind: 'host', label: 'host' } : { kind: 'layers', label: request.image ?? '' };
+}
+
+/** Options of images of a registry mean nothing for other roots. */
+function refuseImageOptions({ image, pull, platform, plainHttp }: RunRequest): void {
+  if (image !== undefined && image !== 'host') return;
+  const given = [pull === undefined || pull === 'missing' ? [] : ['--pull'], platform === undefined ? [] : ['--platform'], (plainHttp ?? []).length > 0 ? ['--plain-http'] : []].flat();
+  if (given.length > 0) throw new UsageError({ attempted: `use ${given.join(', ')}`, detail: `found with ${image === 'host' ? 'the image host' : 'a directory as root'}, allowed: with images of a registry` });
 }
 
 function directory(flag: string, text: string, cwd: string): { readonly label: string; readonly path: string } {

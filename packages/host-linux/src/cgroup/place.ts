@@ -85,9 +85,9 @@ function refuse(facts: Facts, write: CgroupWrite): never {
   const mounted = facts.cgroup.hierarchies.find(({ controllers }) => controllers.includes(controller)) ?? facts.cgroup.hierarchies.find(({ version }) => version === 2);
   const where = mounted === undefined ? undefined : `cgroup "${mounted.own}" at ${mounted.mountpoint}`;
   throw new UnsupportedError({
-    attempted: `write "${write.data}" to ${write.file}`,
+    attempted: write.data === '' ? `limit ${controller}` : `limit ${controller} to "${write.data}"`,
     reason: mounted === undefined ? `no cgroup hierarchy with controller ${controller} is mounted` : (mounted.refusal ?? `${where ?? ''} has no controller ${controller}`),
     path: mounted?.mountpoint,
-    hint: facts.uid === 0 ? `mount a cgroup hierarchy with controller ${controller} read-write, or leave the limit out` : `set Delegate=${controller === 'blkio' ? 'io' : controller} (or Delegate=yes) in the unit user@${String(facts.uid)}.service, or leave the limit out`,
+    hint: facts.uid !== 0 && mounted?.version === 1 ? 'boot with cgroup v2, which can be delegated to users; or run as root; or leave the limit out' : facts.uid === 0 ? `mount a cgroup hierarchy with controller ${controller} read-write, or leave the limit out` : `set Delegate=${controller === 'blkio' ? 'io' : controller} (or Delegate=yes) in the unit user@${String(facts.uid)}.service, or leave the limit out`,
   });
 }

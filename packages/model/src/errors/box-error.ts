@@ -128,6 +128,24 @@ function describeFields(fields: BoxErrorFields): string {
   return text;
 }
 
+/** What Node throws for a refused system call: `code`, `syscall`, `path`. */
+interface SystemError extends Error {
+  readonly code?: string;
+  readonly syscall?: string;
+  readonly path?: string;
+}
+
+/** An error of Node's own calls as a typed one; any other error as it is. */
+export function asBoxError(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof BoxError) return error;
+  const { code, syscall, path } = error as SystemError;
+  if (code === undefined || syscall === undefined || !/^E[A-Z0-9]+$/.test(code)) return error;
+  return new SyscallError({
+    attempted: path === undefined ? syscall : `${syscall} "${path}"`, syscall, errno: code, path, detail: error.message.replace(/^[A-Z0-9]+: /, '').split(',')[0],
+    ...(code === 'EACCES' || code === 'EPERM' ? { hint: 'this user may not do it: check the owner and mode of the path and of the directories above it' } : {}), cause: undefined,
+  });
+}
+
 /** The error as plain data, for `--error-format json` and logs. Fields that are not set are left out. */
 export function errorToJson(error: unknown): Record<string, unknown> {
   if (!(error instanceof BoxError)) {

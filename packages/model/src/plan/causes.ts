@@ -73,10 +73,12 @@ const ROWS: Readonly<Partial<Record<ChildStep['call'], readonly Row[]>>> = {
     { errno: 'ELOOP', cause: says('the path leads through a magic link, or through too many symbolic links, in the root of the container') },
     { errno: 'EXDEV', cause: says('the path leads out of where it must stay') },
     { errno: 'ENOTDIR', cause: says('a component of the path is not a directory in the root of the container') },
+    { step: /\.(reopen|parent)$/, errno: 'ENOENT', cause: says('a component is a symbolic link, and what it points to does not exist in the root of the container', 'make its target in the root, or choose another place') },
     { errno: 'ENOENT', cause: says('it does not exist') },
     { errno: 'ENOSYS', cause: says('this kernel is older than Linux 5.6', 'tsc-box needs Linux 5.12 or later') },
   ],
   mkdirat: [
+    { errno: 'ENOENT', cause: says('nothing can be made there: it is in a file system such as proc or sysfs') },
     { errno: 'ENOSPC', cause: NO_ROOM },
     { errno: 'ENOMEM', cause: NO_ROOM },
     { errno: 'EROFS', cause: says('the root is read-only and the image lacks this directory', 'make it in the image') },
@@ -131,7 +133,9 @@ const ROWS: Readonly<Partial<Record<ChildStep['call'], readonly Row[]>>> = {
 
 /** The cause of a refused step, where the table knows one. */
 export function explainStep(step: ChildStep, errno: string, facts: Facts): Cause | undefined {
-  return ROWS[step.call]?.find((row) => row.errno === errno && (row.step?.test(step.id) ?? true))?.cause(step, facts);
+  const row = ROWS[step.call]?.find((candidate) => candidate.errno === errno && (candidate.step?.test(step.id) ?? true));
+  if (row !== undefined) return row.cause(step, facts);
+  return errno === 'ENOMEM' ? NO_ROOM() : undefined;
 }
 
 /** The cause of a refused clone3(2). `flags` are those of the plan. */
