@@ -56,12 +56,12 @@ export function makeHome(uid?: number, command: string = bundle): Home {
   return {
     directory, store, temporary,
     run(args, { input = '', env, cwd = '/' } = {}) {
-      const { status, signal, stdout, stderr, error } = spawnSync(process.execPath, argv(args), { input, cwd, env: envFor(env), encoding: 'utf8', timeout: TIMEOUT_MS, killSignal: 'SIGKILL', ...who });
+      const { status, signal, stdout, stderr, error } = spawnSync(process.execPath, ['--', ...argv(args)], { input, cwd, env: envFor(env), encoding: 'utf8', timeout: TIMEOUT_MS, killSignal: 'SIGKILL', ...who });
       if (error !== undefined) throw error;
       return { code: status, signal, stdout, stderr };
     },
     start(args, { input, env, cwd = '/' } = {}) {
-      const child = spawn(process.execPath, argv(args), { cwd, env: envFor(env), stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'], ...who });
+      const child = spawn(process.execPath, ['--', ...argv(args)], { cwd, env: envFor(env), stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'], ...who });
       child.stdin?.write(input ?? '');
       return child;
     },

@@ -16,7 +16,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-const words = (args: readonly string[]): string[] => [bundle, '--root', root, ...args];
+/** With "--", as the command's first line has it: else Node would read --env-file itself. */
+const words = (args: readonly string[]): string[] => ['--', bundle, '--root', root, ...args];
 const box = (args: readonly string[], input = ''): SpawnSyncReturns<string> => spawnSync(process.execPath, words(args), { input, encoding: 'utf8', maxBuffer: 1 << 26 });
 
 /** Runs the command line in a terminal of its own, made by script(1). Its input stays open: script would type its end into the terminal. */
