@@ -27,7 +27,7 @@ describe('the host as root', () => {
 
 describe('the host in a user namespace', () => {
   it('has no union with a mount of the machine below its lower directory', () => {
-    const base = mkdtempSync(join(tmpdir(), 'host-root-'));
+    const base = mkdtempSync('/var/tmp/host-root-');
     mkdirSync(join(base, 'has/below/mounted'), { recursive: true });
     mkdirSync(join(base, 'has/beside/content'), { recursive: true });
     mkdirSync(join(base, 'has/empty'));

@@ -24,7 +24,7 @@ export function sourceOf(request: RunRequest): RootSource {
 /** Options of images of a registry mean nothing for other roots. */
 function refuseImageOptions({ image, pull, platform, plainHttp }: RunRequest): void {
   if (image !== undefined && image !== 'host') return;
-  const given = [pull === undefined || pull === 'missing' ? [] : ['--pull'], platform === undefined ? [] : ['--platform'], (plainHttp ?? []).length > 0 ? ['--plain-http'] : []].flat();
+  const given = [pull === 'always' ? ['--pull always'] : [], platform === undefined ? [] : ['--platform'], (plainHttp ?? []).length > 0 ? ['--plain-http'] : []].flat();
   if (given.length > 0) throw new UsageError({ attempted: `use ${given.join(', ')}`, detail: `found with ${image === 'host' ? 'the image host' : 'a directory as root'}, allowed: with images of a registry` });
 }
 
