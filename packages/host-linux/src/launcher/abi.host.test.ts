@@ -20,7 +20,8 @@ function call(architecture: 'x64' | 'arm64', prefix: string, runner: readonly st
     });
     const file = join(directory, 'abi');
     execFileSync(`${prefix}ld`, ['-N', '-o', file, ...objects], { stdio: 'pipe' });
-    const [command, ...args] = [...runner, file] as [string, ...string[]];
+    const args = [...runner, file];
+    const command = args.shift() ?? '';
     return spawnSync(command, args).status;
   } finally {
     rmSync(directory, { recursive: true });

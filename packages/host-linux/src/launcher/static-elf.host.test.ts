@@ -38,7 +38,8 @@ describe.each(['x64', 'arm64'] as const)('a static ELF file for %s', (architectu
     build(program);
     const path = join(directory, `${architecture}-${String(count++)}`);
     writeFileSync(path, buildStaticElf(program, architecture).bytes, { mode: 0o755 });
-    const [command, ...args] = [...(prefix ?? []), path] as [string, ...string[]];
+    const args = [...(prefix ?? []), path];
+    const command = args.shift() ?? '';
     const { status, stdout, error } = spawnSync(command, args, { encoding: 'utf8' });
     if (error !== undefined) throw error;
     return { status, stdout };

@@ -113,14 +113,18 @@ class Packer {
     if (stat.nlink > 1n) {
       const key = `${String(stat.dev)}:${String(stat.ino)}`;
       const first = this.#names.get(key);
-      if (first !== undefined) return void (yield tarHeader({ type: 'hardlink', name: path, linkName: first }));
+      if (first !== undefined) {
+        yield tarHeader({ type: 'hardlink', name: path, linkName: first });
+        return;
+      }
       this.#names.set(key, path);
     }
     const source = pathBelow(fd, name);
     if (stat.isFile()) return yield* this.#file(fd, name, path);
     if (stat.isSymbolicLink()) {
       const linkName = readlinkSync(Buffer.from(source, 'latin1'), 'latin1');
-      return void (yield tarHeader({ ...this.#entry(source, stat, 'symlink', path), linkName }));
+      yield tarHeader({ ...this.#entry(source, stat, 'symlink', path), linkName });
+      return;
     }
     const type: TarEntryType = stat.isCharacterDevice() ? 'char' : stat.isBlockDevice() ? 'block' : 'fifo';
     const devMajor = Number(((stat.rdev >> 8n) & 0xfffn) | ((stat.rdev >> 32n) & 0xfffff000n));
