@@ -8,7 +8,15 @@ export function errnoOf(error: unknown): string | undefined {
 
 export function cgroupError(syscall: string, attempted: string, path: string, controller: string, error: unknown, hint?: string): SyscallError {
   const errno = errnoOf(error);
-  return new SyscallError({ attempted: `${attempted} (controller ${controller})`, syscall, errno, path, hint: hint ?? hintFor(errno), cause: error });
+  return new SyscallError({ attempted: `${attempted} (controller ${controller})`, syscall, errno, path, reason: reasonFor(errno, controller), hint: hint ?? hintFor(errno), cause: error });
+}
+
+/** The kernel's answers to values that it can't take: cgroups.rst, cpusets.rst. */
+function reasonFor(errno: string | undefined, controller: string): string | undefined {
+  if (controller === 'cpuset' && (errno === 'ERANGE' || errno === 'EINVAL' || errno === 'EACCES')) return 'this host, or the cgroup above, does not have these processors or memory nodes';
+  if (errno === 'EINVAL' || errno === 'ERANGE') return 'the kernel does not allow this value';
+  if (errno === 'EBUSY' && controller === 'memory') return 'more is in use already than the limit allows';
+  return undefined;
 }
 
 function hintFor(errno: string | undefined): string | undefined {
