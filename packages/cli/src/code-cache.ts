@@ -1,7 +1,7 @@
 /* oxlint-disable no-underscore-dangle -- the name is of the loader of Node */
 /**
- * Compiled JavaScript kept between runs where Node has no cache of its own (before 22.1): V8's code cache of the chunks of this program,
- * made after a `run`, so that it holds the functions a run needs. It halves the time that a run spends in JavaScript.
+ * Compiled JavaScript kept between runs: V8's code cache of the chunks of this program, made after a `run`, so that it holds the functions
+ * a run needs. It halves the time that a run spends in JavaScript, and is quicker than module.enableCompileCache where Node has that.
  */
 import { fstatSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -13,15 +13,17 @@ export interface LoaderModule {
 }
 
 export interface LoaderClass {
-  readonly prototype: { _compile(this: LoaderModule, content: string, filename: string): unknown };
+  readonly prototype: { _compile(this: LoaderModule, content: string, filename: string, ...more: readonly unknown[]): unknown };
   createRequire(filename: string): NodeJS.Require;
 }
 
 /** From now on files in `chunks` are compiled through the cache in `directory`, which is below a directory of our own. */
 export function useCodeCache(loader: LoaderClass, chunks: string, directory: string, mayWrite: boolean): void {
-  const original = loader.prototype._compile;
-  loader.prototype._compile = function compile(content, filename) {
-    if (dirname(filename) !== chunks) return original.call(this, content, filename);
+  const original = loader.prototype._compile as LoaderClass['prototype']['_compile'] | undefined;
+  // A later Node may load modules in another way: then nothing is cached.
+  if (typeof original !== 'function') return;
+  loader.prototype._compile = function compile(content, filename, ...more) {
+    if (dirname(filename) !== chunks) return original.call(this, content, filename, ...more);
     const file = `${directory}/${basename(filename)}-${process.version}-${process.arch}`;
     const cachedData = readOwn(file);
     const script = new Script(`(function (exports, require, module, __filename, __dirname) {${content}\n})`, { filename, ...(cachedData === undefined ? {} : { cachedData }) });

@@ -1,17 +1,11 @@
-/** Compiled JavaScript kept between runs: by Node itself where it can (22.1 and later, module.enableCompileCache), else by code-cache.ts. */
+/** Where compiled JavaScript is kept between runs: code-cache.ts. */
 import { statSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { useCodeCache, type LoaderClass } from './code-cache.ts';
-
-const FIRST_MAJOR = 22;
 
 /** `loader` is the class of CommonJS modules, and `chunks` the directory of this program's parts. */
 export function useCompileCache(loader: LoaderClass, chunks: string): void {
   const directory = cacheDirectory(process.env, process.getuid?.());
-  if (directory === undefined) return;
-  if (Number.parseInt(process.versions.node, 10) < FIRST_MAJOR) return useCodeCache(loader, chunks, directory, process.argv[2] === 'run');
-  const { enableCompileCache } = createRequire(import.meta.url)('node:module') as { enableCompileCache?: (directory: string) => unknown };
-  enableCompileCache?.(directory);
+  if (directory !== undefined) useCodeCache(loader, chunks, directory, process.argv[2] === 'run');
 }
 
 /**
