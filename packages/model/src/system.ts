@@ -13,12 +13,8 @@ export type StdioSource = number | 'null' | 'pipe';
 export interface LaunchRequest {
   readonly plan: LaunchPlan;
   readonly stdio: { readonly stdin: StdioSource; readonly stdout: StdioSource; readonly stderr: StdioSource };
-  /** Size of the terminal, in characters, set before exec. Only with `plan.terminal`. */
-  readonly terminalSize?: { readonly height: number; readonly width: number };
   /** Directory for things that can be made again, such as compiled seccomp programs. Made when missing. */
   readonly cacheDir?: string;
-  /** The container is killed when the launching thread dies (PR_SET_PDEATHSIG). */
-  readonly dieWithParent?: boolean;
 }
 
 /** How a process ended. `signal` is its number when one killed it; `code` is then 128 + signal. */

@@ -130,8 +130,6 @@ function launch({ system, directories }: Parts, request: RunRequest, { plan }: P
   const stdio = request.stdio ?? { stdin: request.options.interactive === true ? 0 : 'null', stdout: 1, stderr: 2 };
   return system.launch({
     plan, stdio, cacheDir: directories.cache,
-    ...(request.terminalSize === undefined || !plan.terminal ? {} : { terminalSize: request.terminalSize }),
-    ...(request.dieWithParent === undefined ? {} : { dieWithParent: request.dieWithParent }),
   });
 }
 

@@ -21,7 +21,6 @@ const FSOPEN_CLOEXEC = 1;
 const FSMOUNT_CLOEXEC = 1;
 const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
 const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
-const F_SETFD = 2;
 const SIG_SETMASK = 2;
 const SIGSET_BYTES = 8;
 const SECCOMP_SET_MODE_FILTER = 1;
@@ -50,13 +49,11 @@ export const PLAIN_CALLS: { readonly [C in PlainCall]: Encode<C> } = {
   mknodat: (a, e) => [e.fd(a.dirfd), text(e, a.path), TYPE_BITS[a.type] | a.mode, deviceNumber(a.major, a.minor)],
   symlinkat: (a, e) => [text(e, a.target), e.fd(a.dirfd), text(e, a.path)],
   fchownat: (a, e) => [e.fd(a.dirfd), text(e, a.path), a.uid, a.gid, AT_SYMLINK_NOFOLLOW],
-  fchmodat: (a, e) => [e.fd(a.dirfd), text(e, a.path), a.mode],
   write: (a, e) => {
     return [e.fd(a.fd), text(e, a.data), byteLength(a.data)];
   },
   close: (a, e) => [e.fd(a.fd)],
   dup3: (a, e) => [e.fd(a.from), a.to, 0],
-  fcntl: (a, e) => [e.fd(a.fd), F_SETFD, a.value],
   chdir: (a, e) => [text(e, a.path)],
   fchdir: (a, e) => [e.fd(a.fd)],
   setns: (a, e) => [e.fd(a.fd), flagValue(a.nstype, e.architecture)],

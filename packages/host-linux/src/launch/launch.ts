@@ -1,5 +1,5 @@
 /** Performs a launch plan on this kernel: prepare, clone, id maps, wait for exec; on failure everything is taken back. */
-import { closeSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { assert, explainClone, SYSTEM_SLOTS, SyscallError, type ExitStatus, type Facts, type LaunchedProcess, type LaunchRequest, type PrepareStep } from '@tsc-box/model';
 import { createCgroup, type CgroupHandle } from '../cgroup/manage.ts';
 import { makePipe, makeSocketPair, receiveDescriptor, resizeTerminal, writeByte } from '../ffi/descriptors.unsafe.ts';
@@ -54,7 +54,6 @@ function prepare({ plan, stdio }: LaunchRequest, facts: Facts, child: Undo, fail
   let cgroup: CgroupHandle | undefined;
   for (const step of plan.prepare) {
     if (step.call === 'cgroup') cgroup = prepareCgroup(step, facts, child, failure);
-    else if (step.call === 'mkdir') prepareDirectory(step, failure);
     else slots.set(step.result, prepareOpen(step, child));
   }
   const opened = openStdio(stdio, child, failure);
@@ -96,15 +95,6 @@ function prepareCgroup(step: Extract<PrepareStep, { call: 'cgroup' }>, facts: Fa
   return cgroup;
 }
 
-function prepareDirectory(step: Extract<PrepareStep, { call: 'mkdir' }>, failure: Undo): void {
-  try {
-    mkdirSync(step.args.path, step.args.mode);
-    failure.add(() => rmdirSync(step.args.path));
-  } catch (error) {
-    throw prepareError(step, error);
-  }
-}
-
 function prepareOpen(step: Extract<PrepareStep, { call: 'open' }>, child: Undo): number {
   try {
     const fd = openSync(step.args.path, 'r');
@@ -115,7 +105,7 @@ function prepareOpen(step: Extract<PrepareStep, { call: 'open' }>, child: Undo):
   }
 }
 
-function prepareError(step: Extract<PrepareStep, { call: 'open' | 'mkdir' }>, error: unknown): SyscallError {
+function prepareError(step: Extract<PrepareStep, { call: 'open' }>, error: unknown): SyscallError {
   const errno = (error as NodeJS.ErrnoException).code;
   const reason = errno === 'ENOENT' ? 'it does not exist' : errno === 'EACCES' ? 'this user may not open it' : undefined;
   return new SyscallError({ attempted: `${step.call} "${step.args.path}" (${step.why})`, step: step.id, syscall: step.call, errno, path: step.args.path, reason, cause: error });

@@ -27,12 +27,10 @@ export interface CallArgs {
   readonly mknodat: { readonly dirfd: Fd; readonly path: string; readonly type: 'c' | 'b' | 'p' | 'f'; readonly mode: number; readonly major: number; readonly minor: number };
   readonly symlinkat: { readonly target: string; readonly dirfd: Fd; readonly path: string };
   readonly fchownat: { readonly dirfd: Fd; readonly path: string; readonly uid: number; readonly gid: number };
-  readonly fchmodat: { readonly dirfd: Fd; readonly path: string; readonly mode: number };
   readonly write: { readonly fd: Fd; readonly data: string };
   readonly read: { readonly fd: Fd; readonly count: number };
   readonly close: { readonly fd: Fd };
   readonly dup3: { readonly from: Fd; readonly to: number };
-  readonly fcntl: { readonly fd: Fd; readonly cmd: 'F_SETFD'; readonly value: number };
   /** `except`: descriptors of the System that stay open. */
   readonly close_range: { readonly first: number; readonly flags: readonly string[]; readonly except?: readonly Fd[] };
   readonly chdir: { readonly path: string };
@@ -94,7 +92,6 @@ export type ChildStep = { [C in CallName]: StepOf<C> }[CallName];
 /** What the launching process does before the clone. Undone in reverse order by the System. */
 export type PrepareStep =
   | { readonly id: string; readonly call: 'cgroup'; readonly args: { readonly path: string; readonly resources: SpecResources }; readonly why: string }
-  | { readonly id: string; readonly call: 'mkdir'; readonly args: { readonly path: string; readonly mode: number }; readonly why: string }
   | { readonly id: string; readonly call: 'open'; readonly args: { readonly path: string; readonly flags: readonly string[] }; readonly why: string; readonly result: string };
 
 export interface ClonePlan {
