@@ -15,7 +15,16 @@ export function openLinux(): System {
   return {
     name: 'linux',
     facts,
-    launch: (request) => launch(request, facts()),
+    launch(request) {
+      if (request.monitor !== undefined || request.hold !== undefined) throw notYet(`launch with a ${request.monitor === undefined ? 'hold' : 'monitor'}`);
+      return launch(request, facts());
+    },
+    start: ({ pid }) => {
+      throw notYet(`start the held process ${pid}`);
+    },
+    openMonitored: ({ pid }) => {
+      throw notYet(`reach the monitor ${pid}`);
+    },
     isAlive: isRunning,
     sweep(cgroupPath, pid, startTime) {
       if (pid !== undefined && startTime !== undefined) killExactly(pid, startTime);
@@ -35,4 +44,8 @@ export function openLinux(): System {
       return createExtractor();
     },
   };
+}
+
+function notYet(attempted: string): UnsupportedError {
+  return new UnsupportedError({ attempted, detail: 'this version can not' });
 }

@@ -31,4 +31,6 @@ export * from './plan/causes.ts';
 export * from './plan/check.ts';
 export * from './plan/compile/compile.ts';
 export type { CompileOptions } from './plan/compile/context.ts';
+export * from './plan/compile/exec.ts';
+export * from './monitor/index.ts';
 export type * from './system.ts';

@@ -10,11 +10,55 @@ import type { LaunchPlan } from './plan/plan.ts';
 /** What one of the standard streams is: a descriptor of the caller, /dev/null, or a new pipe. */
 export type StdioSource = number | 'null' | 'pipe';
 
+/** A process named for good: its pid in our pid namespace and its start time in clock ticks after boot (proc(5), stat field 22). */
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly startTime: number;
+}
+
+/**
+ * Files of a monitor: a process of a few kilobytes that is the parent of the container's and outlives the launcher. It is in the data
+ * path alone: it holds the other ends of the streams asked for as `pipe`, or the terminal, and writes what comes to the journal. When
+ * the process has ended it writes the exit file and ends too.
+ */
+export interface MonitorRequest {
+  /** Journal of the output (`readJournal`), appended to; it must end in a whole frame. Made when missing, mode 0600. */
+  readonly journal: string;
+  /** Gets one record at the end (`parseExitRecord`), by one write. Made when missing, mode 0600; emptied otherwise. */
+  readonly exit: string;
+}
+
+/**
+ * A process that does all of its setup and then waits for `System.start`. Meanwhile no launcher is needed. Beside the fifo named
+ * here the System makes one named `FIFO.result`, for why the start failed.
+ */
+export interface HoldRequest {
+  /** Path of the fifo to make. Its directory must be writable only by this user. */
+  readonly fifo: string;
+}
+
+/** What `System.start` needs, beside the plan, to let a held process go on. Plain JSON: the launcher has ended by then. */
+export interface HeldProcess extends ProcessIdentity {
+  readonly fifo: string;
+}
+
+/** Descriptors for `attach`, owned by the caller. */
+export interface MonitoredStreams {
+  /** A write end of the pipe that is the container's standard input. Absent without `stdin: 'pipe'`. */
+  readonly stdin?: number;
+  /** The terminal's master side, for writing and resizing only: the monitor reads it, and what it reads is in the journal. Not blocking. */
+  readonly terminal?: number;
+}
+
 export interface LaunchRequest {
   readonly plan: LaunchPlan;
   readonly stdio: { readonly stdin: StdioSource; readonly stdout: StdioSource; readonly stderr: StdioSource };
   /** Directory for things that can be made again, such as compiled seccomp programs. Made when missing. */
   readonly cacheDir?: string;
+  /** Detached: the caller may end at once when `launch` has returned. Streams asked for as `pipe` and the terminal are the monitor's then. */
+  readonly monitor?: MonitorRequest;
+  /** The process waits for `System.start` before it executes the command. */
+  readonly hold?: HoldRequest;
 }
 
 /** How a process ended. `signal` is its number when one killed it; `code` is then 128 + signal. */
@@ -43,7 +87,13 @@ export interface LaunchedProcess {
   readonly stdin?: number;
   readonly stdout?: number;
   readonly stderr?: number;
-  /** Resolves when the process has ended; the same promise each time. */
+  /** The monitor asked for. Its end follows that of the container's process. */
+  readonly monitor?: ProcessIdentity;
+  /**
+   * Resolves when the process has ended; the same promise each time. A monitored process: when its monitor has written the exit
+   * file; only this call keeps the event loop alive for it.
+   * @throws BoxError when the monitor was killed, and how the process ends can't be known.
+   */
   wait(): Promise<ExitStatus>;
   /** Sends a signal by number. False when the process is gone. */
   kill(signal: number): boolean;
@@ -66,6 +116,10 @@ export interface System {
   facts(): Facts;
   /** Performs the plan. Throws the typed error of the step that failed, with nothing left behind. */
   launch(request: LaunchRequest): LaunchedProcess;
+  /** Lets a held process execute its command. `plan` is that of its launch. Throws the typed error of the step that failed; the process has ended then. */
+  start(held: HeldProcess, plan: LaunchPlan): void;
+  /** Ways into a monitored container. Throws when the monitor is gone. */
+  openMonitored(monitor: ProcessIdentity): MonitoredStreams;
   /** True when `pid` still is the process that started at `startTime`. */
   isAlive(pid: number, startTime: number): boolean;
   /** Kills what runs in the container's cgroup and removes it: for containers whose launcher died. */

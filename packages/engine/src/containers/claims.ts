@@ -4,10 +4,9 @@
  * ext4 keeps a target of less than 60 bytes in the inode; a longer one takes a block, whose release is slow.
  */
 import { readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
-import { BoxError, type System } from '@tsc-box/model';
+import { BoxError, type ProcessIdentity, type System } from '@tsc-box/model';
 import { identityText, launcherIdentity, parseIdentity } from './identity.ts';
 import { randomName } from './names.ts';
-import type { ProcessIdentity } from './types.ts';
 
 export interface Claim {
   readonly id: string;

@@ -44,6 +44,12 @@ export function fakeSystem(facts: Facts = ROOT_FACTS): FakeSystem {
       });
       return { pid: own, startTime: own * 10, wait: () => ended, kill: () => true, resize: () => undefined, usage: () => ({}), cleanup: () => void system.cleaned.push(own) };
     },
+    start() {
+      throw new Error('not in this test');
+    },
+    openMonitored() {
+      throw new Error('not in this test');
+    },
     isAlive: (which) => alive.has(which),
     sweep(cgroupPath, which) {
       system.swept.push(cgroupPath);

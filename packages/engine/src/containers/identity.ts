@@ -1,6 +1,6 @@
 /** Who is alive: processes named for good, and the boot they belong to. */
 import { readFileSync } from 'node:fs';
-import type { ProcessIdentity } from './types.ts';
+import type { ProcessIdentity } from '@tsc-box/model';
 
 let currentBoot: string | undefined;
 

@@ -84,7 +84,7 @@ function abandon(parts: Parts, created: CreatedRecord, launched: LaunchedProcess
 const SIGKILL = 9;
 
 function createdRecord({ system, directories }: Parts, { plan, spec, image, imageId, config, planned, labels, stopSignal }: Prepared, request: RunRequest, { id, name }: { readonly id: string; readonly name: string }): CreatedRecord {
-  const cgroupPath = plan.prepare.find(({ call }) => call === 'cgroup')?.args.path;
+  const cgroupPath = plan.prepare.find((step) => step.call === 'cgroup')?.args.path;
   return {
     version: 1, id, name, image, ...(imageId === undefined ? {} : { imageId }), ...(config === undefined ? {} : { config }), ...idMapsOf(spec), command: spec.process?.args ?? [], createdAt: new Date().toISOString(), bootId: bootId(), labels, root: planned.root,
     rootless: !system.facts().privileged, files: planned.layout.map(({ path }) => path).filter((path) => path.startsWith(directories.runRoot)), ...(cgroupPath === undefined ? {} : { cgroupPath }), ...(stopSignal === undefined ? {} : { stopSignal }),

@@ -1,7 +1,7 @@
 /** What a caller of the engine sees: requests, the state of a container, and what can be done with one. */
 import type { Images } from '../image-commands/types.ts';
 import type { BlobProgress } from '../registry/progress.ts';
-import type { Change, CheckResult, ExitStatus, ImageRunConfig, LaunchedProcess, LaunchPlan, RootPlan, RunOptions, StdioSource, System, TreeIds } from '@tsc-box/model';
+import type { Change, CheckResult, ExitStatus, ImageRunConfig, LaunchedProcess, LaunchPlan, ProcessIdentity, RootPlan, RunOptions, StdioSource, System, TreeIds } from '@tsc-box/model';
 
 export type PullPolicy = 'missing' | 'always' | 'never';
 
@@ -36,13 +36,6 @@ export interface RunRequest {
   readonly onBlob?: (progress: BlobProgress) => void;
   /** Told while an image is read and unpacked. */
   readonly onProgress?: (text: string) => void;
-}
-
-/** A process named for good: pids are used again, a pid with a start time is not. */
-export interface ProcessIdentity {
-  readonly pid: number;
-  /** Clock ticks after boot: proc(5), /proc/PID/stat, field 22. */
-  readonly startTime: number;
 }
 
 /** Kept in `created.json` before anything is launched. */

@@ -1,6 +1,6 @@
 /** Performs a launch plan on this kernel: prepare, clone, id maps, wait for exec; on failure everything is taken back. */
 import { closeSync, openSync } from 'node:fs';
-import { assert, explainClone, SYSTEM_SLOTS, SyscallError, type ExitStatus, type Facts, type LaunchedProcess, type LaunchRequest, type PrepareStep } from '@tsc-box/model';
+import { assert, explainClone, SYSTEM_SLOTS, SyscallError, UnsupportedError, type ExitStatus, type Facts, type LaunchedProcess, type LaunchRequest, type PrepareStep } from '@tsc-box/model';
 import { createCgroup, type CgroupHandle } from '../cgroup/manage.ts';
 import { makePipe, makeSocketPair, receiveDescriptor, resizeTerminal, writeByte } from '../ffi/descriptors.unsafe.ts';
 import { openPidfd, reapNow, signalPidfd, waitWhileEqual, type Reaped } from '../ffi/process.unsafe.ts';
@@ -54,7 +54,8 @@ function prepare({ plan, stdio }: LaunchRequest, facts: Facts, child: Undo, fail
   let cgroup: CgroupHandle | undefined;
   for (const step of plan.prepare) {
     if (step.call === 'cgroup') cgroup = prepareCgroup(step, facts, child, failure);
-    else slots.set(step.result, prepareOpen(step, child));
+    else if (step.call === 'open') slots.set(step.result, prepareOpen(step, child));
+    else throw new UnsupportedError({ attempted: step.call, detail: 'this version can not' });
   }
   const opened = openStdio(stdio, child, failure);
   for (const [name, fd] of opened.slots) slots.set(name, fd);

@@ -92,7 +92,11 @@ export type ChildStep = { [C in CallName]: StepOf<C> }[CallName];
 /** What the launching process does before the clone. Undone in reverse order by the System. */
 export type PrepareStep =
   | { readonly id: string; readonly call: 'cgroup'; readonly args: { readonly path: string; readonly resources: SpecResources }; readonly why: string }
-  | { readonly id: string; readonly call: 'open'; readonly args: { readonly path: string; readonly flags: readonly string[] }; readonly why: string; readonly result: string };
+  | { readonly id: string; readonly call: 'open'; readonly args: { readonly path: string; readonly flags: readonly string[] }; readonly why: string; readonly result: string }
+  /** A process named for good; refused when it has ended: its start time is compared once the descriptor is open. */
+  | { readonly id: string; readonly call: 'pidfd_open'; readonly args: { readonly pid: number; readonly startTime: number }; readonly why: string; readonly result: string }
+  /** The cgroups that a process stands in now, one a hierarchy: the child begins in them (`SYSTEM_SLOTS.cgroups`). */
+  | { readonly id: string; readonly call: 'cgroup_of'; readonly args: { readonly pid: number; readonly startTime: number }; readonly why: string };
 
 export interface ClonePlan {
   /** CLONE_NEW* flags. CLONE_VM and friends are the launcher's own. */
