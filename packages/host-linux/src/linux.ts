@@ -4,7 +4,9 @@ import { openCgroup } from './cgroup/manage.ts';
 import { probeFacts } from './facts/probe.ts';
 import { readFileInLayers } from './layers/lookup.ts';
 import { diffUpper } from './layers/upper.ts';
+import { launchMonitored } from './launch/launch-monitored.ts';
 import { launch } from './launch/launch.ts';
+import { endMonitoredStdin, openMonitored } from './launch/open-monitored.ts';
 import { isRunning, killExactly } from './launch/process-identity.ts';
 
 /** @throws UnsupportedError on other systems than Linux. Nothing is probed or loaded before it is needed. */
@@ -16,15 +18,15 @@ export function openLinux(): System {
     name: 'linux',
     facts,
     launch(request) {
-      if (request.monitor !== undefined || request.hold !== undefined) throw notYet(`launch with a ${request.monitor === undefined ? 'hold' : 'monitor'}`);
+      if (request.hold !== undefined) throw notYet('launch with a hold');
+      if (request.monitor !== undefined) return launchMonitored(request, facts());
       return launch(request, facts());
     },
     start: ({ pid }) => {
       throw notYet(`start the held process ${pid}`);
     },
-    openMonitored: ({ pid }) => {
-      throw notYet(`reach the monitor ${pid}`);
-    },
+    openMonitored,
+    endMonitoredStdin,
     isAlive: isRunning,
     sweep(cgroupPath, pid, startTime) {
       if (pid !== undefined && startTime !== undefined) killExactly(pid, startTime);

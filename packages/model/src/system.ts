@@ -120,6 +120,8 @@ export interface System {
   start(held: HeldProcess, plan: LaunchPlan): void;
   /** Ways into a monitored container. Throws when the monitor is gone. */
   openMonitored(monitor: ProcessIdentity): MonitoredStreams;
+  /** The monitor closes its write end of standard input: the container reads the end of it once no other write end is open. Nothing happens when the monitor is gone. */
+  endMonitoredStdin(monitor: ProcessIdentity): void;
   /** True when `pid` still is the process that started at `startTime`. */
   isAlive(pid: number, startTime: number): boolean;
   /** Kills what runs in the container's cgroup and removes it: for containers whose launcher died. */

@@ -50,6 +50,7 @@ export function fakeSystem(facts: Facts = ROOT_FACTS): FakeSystem {
     openMonitored() {
       throw new Error('not in this test');
     },
+    endMonitoredStdin: () => undefined,
     isAlive: (which) => alive.has(which),
     sweep(cgroupPath, which) {
       system.swept.push(cgroupPath);

@@ -23,6 +23,11 @@ export function openPidfd(pid: number): number {
   return systemCall('pidfd_open', [pid, 0], `open process ${pid}`);
 }
 
+/** A copy of a descriptor of that process, close-on-exec; the errno's name where there is none (EBADF) or it is not allowed (EPERM). */
+export function descriptorOf(pidfd: number, fd: number): number | string {
+  return trySystemCall('pidfd_getfd', [pidfd, fd, 0]);
+}
+
 /** False when the process is gone. */
 export function signalPidfd(pidfd: number, signal: number): boolean {
   const result = trySystemCall('pidfd_send_signal', [pidfd, signal, 0, 0]);

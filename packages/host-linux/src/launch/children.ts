@@ -9,6 +9,14 @@ import { reapPidfd, type Reaped } from '../ffi/process.unsafe.ts';
 interface Child {
   readonly pidfd: number;
   readonly resolve: (reaped: Reaped) => void;
+  /** Keeps the event loop alive. */
+  held: boolean;
+}
+
+export interface WatchedChild {
+  readonly ended: Promise<Reaped>;
+  /** From now on it keeps the event loop alive. */
+  hold(): void;
 }
 
 const children = new Set<Child>();
@@ -28,11 +36,25 @@ export function listenForChildren(): void {
 
 /** Resolves when the process behind `pidfd` has ended; the descriptor is closed then. Keeps the event loop alive meanwhile. */
 export function waitForChild(pidfd: number): Promise<Reaped> {
-  return new Promise((resolve) => {
-    children.add({ pidfd, resolve });
-    keepAlive ??= setInterval(reapAll, isMainThread ? IDLE_POLL : WORKER_POLL);
-    reapAll();
-  });
+  const { ended, hold } = watchChild(pidfd);
+  hold();
+  return ended;
+}
+
+/** The same, but the event loop may end before the child does, unless it is held. */
+export function watchChild(pidfd: number): WatchedChild {
+  let child: Child | undefined;
+  const ended = new Promise<Reaped>((resolve) => children.add((child = { pidfd, resolve, held: false })));
+  keepAlive ??= setInterval(reapAll, isMainThread ? IDLE_POLL : WORKER_POLL).unref();
+  reapAll();
+  return {
+    ended,
+    hold() {
+      if (child === undefined || !children.has(child)) return;
+      child.held = true;
+      keepAlive?.ref();
+    },
+  };
 }
 
 function reapAll(): void {
@@ -43,7 +65,10 @@ function reapAll(): void {
     closeSync(child.pidfd);
     child.resolve(reaped);
   }
-  if (children.size > 0) return;
+  if (children.size > 0) {
+    if (![...children].some(({ held }) => held)) keepAlive?.unref();
+    return;
+  }
   clearInterval(keepAlive);
   keepAlive = undefined;
   if (!listening) return;

@@ -9,6 +9,11 @@ export function startTimeOf(pid: number): number | undefined {
   return readStat(pid)?.startTime;
 }
 
+/** Its parent's pid; undefined when it is gone. */
+export function parentOf(pid: number): number | undefined {
+  return readStat(pid)?.parent;
+}
+
 export function isRunning(pid: number, startTime: number): boolean {
   const stat = readStat(pid);
   return stat !== undefined && stat.startTime === startTime && stat.state !== 'Z' && stat.state !== 'X';
@@ -31,7 +36,7 @@ export function killExactly(pid: number, startTime: number): void {
   }
 }
 
-function readStat(pid: number): { readonly state: string; readonly startTime: number } | undefined {
+function readStat(pid: number): { readonly state: string; readonly parent: number; readonly startTime: number } | undefined {
   let fd: number;
   try {
     fd = openSync(`/proc/${pid}/stat`, 'r');
@@ -43,7 +48,7 @@ function readStat(pid: number): { readonly state: string; readonly startTime: nu
     const text = buffer.toString('latin1', 0, readSync(fd, buffer));
     // The second field is the command in parentheses, which may hold anything.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] ?? 'X', startTime: Number(fields[START_TIME_FIELD - 3]) };
+    return { state: fields[0] ?? 'X', parent: Number(fields[1]), startTime: Number(fields[START_TIME_FIELD - 3]) };
   } catch {
     return undefined;
   } finally {

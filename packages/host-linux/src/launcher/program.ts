@@ -38,8 +38,10 @@ export interface RecordFields {
 }
 
 export interface Program {
-  /** Two words that the launcher fills with errno and record of a failure. */
+  /** Two words that the launcher fills with errno and record of a failure; then that of the record to go on with, if any. */
   readonly report: Ref;
+  /** The first record. */
+  readonly first: Label;
   /** A word of data, zero at first. */
   slot(name: string): Ref;
   /** A NUL-terminated string. Equal ones are kept once. */
@@ -54,11 +56,16 @@ export interface Program {
   label(): Label;
   /** The label means the record that is added next. */
   place(label: Label): void;
+  /** A failure that no record waits for goes on here, once it is in `report`. What follows must not fail. */
+  handleReport(label: Label): void;
   /** No more records or data after this. `size` in bytes. */
   finish(): { readonly size: number };
   write(base: number, block: Uint8Array): void;
   offsetOf(ref: Ref): number;
-  entryAddress(base: number): number;
+  /** Address of the first record, or of the one that a label means. */
+  entryAddress(base: number, label?: Label): number;
+  /** Bytes of records, which come before the data. */
+  recordBytes(): number;
   addressOf(base: number, ref: Ref): number;
   /** Index of the record at an address. Counts every record, those of `copy` too. */
   recordIndexAt(base: number, address: number): number;
@@ -73,8 +80,8 @@ export function createProgram(): Program {
   const strings = new Map<string, Ref>();
   /** [area, position, data offset]: places that hold addresses. */
   const addresses: (readonly [Area, number, number])[] = [];
-  const jumps: (readonly [position: number, label: number])[] = [];
-  const labels: (number | undefined)[] = [];
+  const jumps: (readonly [area: Area, position: number, label: number])[] = [];
+  const labels: (number | undefined)[] = [0];
   let recordBytes = -1;
 
   const bytes = (content: Uint8Array, align = 1): Ref => {
@@ -98,12 +105,15 @@ export function createProgram(): Program {
     });
     if (fields.store !== undefined) put(records, at + STORE_AT, fields.store);
     records.number(at + CONTROL_AT, control);
-    if (fields.next !== undefined) jumps.push([at + NEXT_AT, fields.next.label]);
-    if (fields.fail !== undefined) jumps.push([at + FAIL_AT, fields.fail.label]);
+    if (fields.next !== undefined) jumps.push([records, at + NEXT_AT, fields.next.label]);
+    if (fields.fail !== undefined) jumps.push([records, at + FAIL_AT, fields.fail.label]);
   };
 
+  const report = bytes(new Uint8Array(3 * WORD), WORD);
+
   return {
-    report: bytes(new Uint8Array(2 * WORD), WORD),
+    report,
+    first: { label: 0 },
     slot: () => bytes(new Uint8Array(WORD), WORD),
     bytes,
     cstring(text) {
@@ -131,22 +141,24 @@ export function createProgram(): Program {
       assert(labels[label] === undefined, 'a label is placed once');
       labels[label] = records.length;
     },
+    handleReport: ({ label }) => void jumps.push([data, report.data + 2 * WORD, label]),
     finish() {
       recordBytes = records.length;
       return { size: recordBytes + data.length };
     },
     write(base, block) {
       for (const [area, position, offset] of addresses) area.number(position, base + recordBytes + offset);
-      for (const [position, label] of jumps) {
+      for (const [area, position, label] of jumps) {
         const target = labels[label];
         assert(target !== undefined && target < recordBytes, 'a jump leads to a record');
-        records.number(position, base + target);
+        area.number(position, base + target);
       }
       block.set(records.buffer.subarray(0, recordBytes), 0);
       block.set(data.buffer.subarray(0, data.length), recordBytes);
     },
     offsetOf: ({ data: offset }) => recordBytes + offset,
-    entryAddress: (base) => base,
+    entryAddress: (base, label) => base + (label === undefined ? 0 : (labels[label.label] ?? 0)),
+    recordBytes: () => recordBytes,
     addressOf: (base, { data: offset }) => base + recordBytes + offset,
     recordIndexAt: (base, address) => (address - base) / RECORD_BYTES,
   };

@@ -5,7 +5,7 @@ import { scratch, systemCall } from '../ffi/libc.unsafe.ts';
 import { reapNow, signalPidfd } from '../ffi/process.unsafe.ts';
 import { SYSCALL_NUMBERS } from '../launch/syscall-numbers.ts';
 import { createProgram } from './program.ts';
-import { openReaperFile } from './reaper-file.unsafe.ts';
+import { openReaperFile } from './reaper-file.ts';
 import { addInit } from './reaper.ts';
 import { mapProgramMemory, runLauncher } from './run.unsafe.ts';
 

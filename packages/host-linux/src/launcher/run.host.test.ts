@@ -29,7 +29,7 @@ interface Outcome {
 function run(build: (program: Program) => void, flags = 0): Outcome {
   const program = createProgram();
   build(program);
-  const report = program.bytes(new Uint8Array(16), 8);
+  const { report } = program;
   const pidfdAt = program.slot('pidfd');
   const alive = program.slot('alive');
   const memory = mapProgramMemory(program.finish().size);

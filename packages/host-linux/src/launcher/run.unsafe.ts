@@ -23,7 +23,7 @@ export interface LauncherRequest {
   readonly cloneArgs: CloneArgs;
   /** Address of the first record. */
   readonly entry: number;
-  /** Address of two words that get errno and record of a failure. */
+  /** Address of `Program.report`. */
   readonly report: number;
 }
 

@@ -8,7 +8,7 @@ import { buildReaper } from './reaper.ts';
 import { buildStaticElf } from './static-elf.ts';
 
 const NUMBERS = { x64: { write: 1, exit_group: 231, chdir: 80, getpid: 39 }, arm64: { write: 64, exit_group: 94, chdir: 49, getpid: 172 } } as const;
-const [COMPARE, BRANCH, REPORT, COPY, ADD] = [-1, -2, -3, -5, -6];
+const [COMPARE, BRANCH, REPORT, COPY, ADD, MULTIPLY] = [-1, -2, -3, -5, -6, -7];
 type Architecture = keyof typeof NUMBERS;
 
 /** The command that runs a file of an architecture on this machine. On arm64 hardware the code has not been run yet: x64 emulates it. */
@@ -94,6 +94,24 @@ describe.each(['x64', 'arm64'] as const)('a static ELF file for %s', (architectu
         exitAt(program, failed, 3);
       }).status;
       expect([failing(0), failing(2), failing(13)]).toEqual([3, 3, 127]);
+    });
+
+    it('multiplies', () => {
+      expect(run((program) => {
+        const product = program.slot('product');
+        program.record({ nr: MULTIPLY, args: [6, 7], store: product });
+        exit(program, { load: product });
+      })).toMatchObject({ status: 42 });
+    });
+
+    it('goes on with the record that handles reports, once', () => {
+      expect(run((program) => {
+        const handler = program.label();
+        program.handleReport(handler);
+        program.record({ nr: nr.chdir, args: [program.cstring('/does/not/exist')] });
+        program.place(handler);
+        exit(program, { load: program.report });
+      })).toMatchObject({ status: 2 });
     });
 
     it('ends with 127 and its report when a record fails', () => {

@@ -21,8 +21,10 @@ const MACHINES = { x64: 62, arm64: 183 } as const;
 const [PT_LOAD, PT_GNU_STACK] = [1, 0x6474e551];
 const [X, W, R] = [1, 2, 4];
 
-/** Finishes the program. When it fails it ends with status 127. */
-export function buildStaticElf(program: Program, architecture: 'x64' | 'arm64'): StaticElf {
+/**
+ * Finishes the program. When it fails it ends with status 127. `memory`: bytes of data in memory, zero beyond what the file has.
+ */
+export function buildStaticElf(program: Program, architecture: 'x64' | 'arm64', memory = 0): StaticElf {
   const blob = LAUNCHER_BLOBS[architecture];
   const code = Buffer.from(blob.code, 'base64');
   const codeEnd = CODE_OFFSET + code.length;
@@ -37,9 +39,9 @@ export function buildStaticElf(program: Program, architecture: 'x64' | 'arm64'):
   code.writeBigUInt64LE(BigInt(program.addressOf(base, program.report)), blob.startWords + 8);
   code.copy(file, CODE_OFFSET);
   writeHeader(file, MACHINES[architecture], CODE_ADDRESS + CODE_OFFSET + blob.start);
-  writeSegment(file, 0, { type: PT_LOAD, flags: R | X, offset: 0, address: CODE_ADDRESS, size: codeEnd });
-  writeSegment(file, 1, { type: PT_LOAD, flags: R | W, offset: dataOffset, address: base, size });
-  writeSegment(file, 2, { type: PT_GNU_STACK, flags: R | W, offset: 0, address: 0, size: 0 });
+  writeSegment(file, 0, { type: PT_LOAD, flags: R | X, offset: 0, address: CODE_ADDRESS, size: codeEnd, memory: codeEnd });
+  writeSegment(file, 1, { type: PT_LOAD, flags: R | W, offset: dataOffset, address: base, size, memory: Math.max(size, program.recordBytes() + memory) });
+  writeSegment(file, 2, { type: PT_GNU_STACK, flags: R | W, offset: 0, address: 0, size: 0, memory: 0 });
   return { bytes: file, fileOffsetOf: (ref) => dataOffset + program.offsetOf(ref) };
 }
 
@@ -64,12 +66,13 @@ interface Segment {
   readonly offset: number;
   readonly address: number;
   readonly size: number;
+  readonly memory: number;
 }
 
 /** Elf64_Phdr: type, flags, offset, virtual and physical address, size in the file and in memory, alignment. */
-function writeSegment(file: Buffer, index: number, { type, flags, offset, address, size }: Segment): void {
+function writeSegment(file: Buffer, index: number, { type, flags, offset, address, size, memory }: Segment): void {
   const at = HEADER_BYTES + index * SEGMENT_BYTES;
   file.writeUInt32LE(type, at);
   file.writeUInt32LE(flags, at + 4);
-  for (const [word, value] of [offset, address, address, size, size, type === PT_LOAD ? PAGE : 16].entries()) file.writeBigUInt64LE(BigInt(value), at + 8 + word * 8);
+  for (const [word, value] of [offset, address, address, size, memory, type === PT_LOAD ? PAGE : 16].entries()) file.writeBigUInt64LE(BigInt(value), at + 8 + word * 8);
 }

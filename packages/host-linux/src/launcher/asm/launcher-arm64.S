@@ -83,6 +83,8 @@ failed_errno:                           // x0: errno
         b       walk
 
 report: stp     x0, x20, [x21]
+        ldr     x20, [x21, #16]
+        cbnz    x20, walk
         mov     x0, #127
 exit:   mov     x8, #94                 // exit_group
         svc     #0
@@ -114,8 +116,12 @@ pseudo: cmn     x8, #1                  // -1 compare
 2:      mov     x0, #0
         b       exit
 1:      cmn     x8, #6                  // -6 add
-        b.ne    store                   // -5 copy: x0 is the result
+        b.ne    1f
         add     x0, x0, x1
+        b       store
+1:      cmn     x8, #7                  // -7 multiply
+        b.ne    store                   // -5 copy: x0 is the result
+        mul     x0, x0, x1
         b       store
 
         .balign 8

@@ -117,6 +117,9 @@ failed_errno:                           # rax: errno
 
 report: mov     [r13], rax
         mov     [r13 + 8], r14
+        mov     r14, [r13 + 16]         # a record to go on with, when there is one: it must not fail
+        test    r14, r14
+        jnz     walk
         mov     edi, 127
 exit:   mov     eax, 231                # exit_group
         syscall
@@ -161,6 +164,10 @@ pseudo: cmp     rax, -1
         jne     1f
         lea     rax, [rdi + rsi]
         jmp     store
+# -7 multiply: a0 * a1 becomes the result
+1:      cmp     rax, -7
+        jne     1f
+        imul    rdi, rsi
 # -5 copy: a0 becomes the result
 1:      mov     rax, rdi
         jmp     store
