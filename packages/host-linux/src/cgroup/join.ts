@@ -5,32 +5,28 @@ import { parseOwnCgroups } from '../facts/parse.ts';
 import { errnoOf } from './files.ts';
 
 export interface JoinableCgroups {
-  /** v1: descriptors of cgroup.procs, into which the child writes "0". Close-on-exec. */
+  /**
+   * Descriptors of cgroup.procs, of version 1 and 2, into which the child writes "0". Close-on-exec.
+   * CLONE_INTO_CGROUP would count against pids.max, moving does not (runc#4413).
+   */
   readonly procsFds: readonly number[];
-  /** v2: descriptor of the directory, for CLONE_INTO_CGROUP. */
-  readonly directoryFd: number | undefined;
   closeFds(): void;
 }
 
-/** Hierarchies in which the process stands where we do are passed over. @throws SyscallError where this user may not join. */
+/** Passed over: hierarchies in which the process stands where we do, and those that a container of ours has no cgroup in. @throws SyscallError where this user may not join. */
 export function openCgroupsOf(facts: Facts, pid: number): JoinableCgroups {
   const procsFds: number[] = [];
-  let directoryFd: number | undefined;
-  const closeFds = (): void => {
-    for (const fd of [...procsFds.splice(0), ...(directoryFd === undefined ? [] : [directoryFd])]) closeSync(fd);
-    directoryFd = undefined;
-  };
+  const closeFds = (): void => procsFds.splice(0).forEach((fd) => closeSync(fd));
   try {
     const [ours, theirs] = ['self', String(pid)].map((name) => parseOwnCgroups(readFileSync(`/proc/${name}/cgroup`, 'latin1')));
     for (const hierarchy of facts.cgroup.hierarchies) {
+      if (hierarchy.parent === undefined) continue;
       const key = hierarchy.version === 2 ? '' : (hierarchy.controllers[0] ?? '');
       const [own, path] = [ours?.get(key), theirs?.get(key)];
       if (own === undefined || path === undefined || path === own) continue;
-      const directory = `${hierarchy.mountpoint}${belowMount(path, own, hierarchy.own)}`;
-      if (hierarchy.version === 2) directoryFd = open(directory, constants.O_RDONLY | constants.O_DIRECTORY, hierarchy);
-      else procsFds.push(open(`${directory}/cgroup.procs`, constants.O_WRONLY, hierarchy));
+      procsFds.push(open(`${hierarchy.mountpoint}${belowMount(path, own, hierarchy.own)}/cgroup.procs`, hierarchy));
     }
-    return { procsFds, directoryFd, closeFds };
+    return { procsFds, closeFds };
   } catch (error) {
     closeFds();
     throw error;
@@ -44,9 +40,9 @@ function belowMount(path: string, own: string, ownBelow: string): string {
   return below === '/' ? '' : below;
 }
 
-function open(path: string, flags: number, { controllers }: CgroupHierarchy): number {
+function open(path: string, { controllers }: CgroupHierarchy): number {
   try {
-    return openSync(path, flags);
+    return openSync(path, constants.O_WRONLY);
   } catch (error) {
     throw new SyscallError({ attempted: `join the container's cgroup (${controllers.join(', ') || 'version 2'})`, step: 'cgroup', syscall: 'open', errno: errnoOf(error), path, cause: error });
   }

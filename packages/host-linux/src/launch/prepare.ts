@@ -13,7 +13,7 @@ import type { Undo } from './undo.ts';
 export interface Prepared {
   readonly slots: Map<string, number>;
   readonly cgroup: CgroupHandle | undefined;
-  /** Descriptors of cgroup.procs in each v1 hierarchy, and of the v2 directory to begin in. */
+  /** Descriptors of cgroup.procs that the child joins by, and of the v2 directory that it begins in. */
   readonly cgroups: readonly number[];
   readonly cgroupDirectory: number | undefined;
   readonly stdio: OpenedStdio;
@@ -35,18 +35,18 @@ export interface Pipe {
 export function prepare({ plan, stdio }: LaunchRequest, facts: Facts, child: Undo, failure: Undo): Prepared {
   const slots = new Map<string, number>();
   let cgroup: CgroupHandle | undefined;
-  let joined: Pick<JoinableCgroups, 'procsFds' | 'directoryFd'> | undefined;
+  let joined: JoinableCgroups | undefined;
   for (const step of plan.prepare) {
     switch (step.call) {
       case 'cgroup':
         cgroup = keepCgroup(createCgroup(facts, step.args.path, step.args.resources), child, failure);
         break;
-      case 'cgroup_of': {
-        const { closeFds, ...fds } = openCgroupsOf(facts, step.args.pid);
-        child.add(closeFds);
-        joined = fds;
+      case 'cgroup_of':
+        joined = openCgroupsOf(facts, step.args.pid);
+        child.add(joined.closeFds);
+        // The pid was still its own when its cgroups were read.
+        if (!isRunning(step.args.pid, step.args.startTime)) throw goneError(step);
         break;
-      }
       case 'open':
         slots.set(step.result, opened(() => openSync(step.args.path, 'r'), step, child));
         break;
@@ -80,7 +80,7 @@ export function prepare({ plan, stdio }: LaunchRequest, facts: Facts, child: Und
     child.add(() => closeSync(reaper.fd));
     slots.set(SYSTEM_SLOTS.reaper, reaper.fd);
   }
-  return { slots, cgroup, cgroups: (cgroup ?? joined)?.procsFds ?? [], cgroupDirectory: (cgroup ?? joined)?.directoryFd, stdio: streams, release, console, reaper };
+  return { slots, cgroup, cgroups: (cgroup ?? joined)?.procsFds ?? [], cgroupDirectory: cgroup?.directoryFd, stdio: streams, release, console, reaper };
 }
 
 /** A pipe that is closed, both ends, when the child needs it no more. */
@@ -119,15 +119,19 @@ function prepareError(step: Extract<PrepareStep, { call: 'open' }>, error: unkno
 }
 
 /** The descriptor is opened first: the start time that is read then can only be that of the process behind it. */
-function openProcess({ id, args, why }: Extract<PrepareStep, { call: 'pidfd_open' }>, child: Undo): number {
-  const gone = (cause?: unknown): SyscallError => new SyscallError({ attempted: `open process ${String(args.pid)} (${why})`, step: id, syscall: 'pidfd_open', errno: 'ESRCH', reason: 'it has ended', cause });
+function openProcess(step: Extract<PrepareStep, { call: 'pidfd_open' }>, child: Undo): number {
+  const { args } = step;
   let pidfd: number;
   try {
     pidfd = openPidfd(args.pid);
   } catch (error) {
-    throw error instanceof SyscallError && error.errno === 'ESRCH' ? gone(error) : error;
+    throw error instanceof SyscallError && error.errno === 'ESRCH' ? goneError(step, error) : error;
   }
   child.add(() => closeSync(pidfd));
-  if (!isRunning(args.pid, args.startTime)) throw gone();
+  if (!isRunning(args.pid, args.startTime)) throw goneError(step);
   return pidfd;
+}
+
+function goneError({ id, call, args, why }: Extract<PrepareStep, { call: 'pidfd_open' | 'cgroup_of' }>, cause?: unknown): SyscallError {
+  return new SyscallError({ attempted: `open process ${String(args.pid)} (${why})`, step: id, syscall: call, errno: 'ESRCH', reason: 'it has ended', cause });
 }

@@ -1,6 +1,6 @@
 /** /dev: config-linux.md, "Default Devices"; the terminal: pts(4), ioctl_tty(2). */
 import type { SpecDevice } from '../../spec/spec.ts';
-import { SYSTEM_SLOTS } from '../plan.ts';
+import { SYSTEM_SLOTS, type Fd } from '../plan.ts';
 import { slot } from './builder.ts';
 import type { Context } from './context.ts';
 import { addTarget, ROOT_SLOT, pathParts } from './targets.ts';
@@ -46,16 +46,24 @@ function addDevice(context: Context, device: SpecDevice): void {
   if (device.uid !== undefined || device.gid !== undefined) b.add(`${name}.owner`, 'fchownat', { dirfd, path, uid: device.uid ?? 0, gid: device.gid ?? 0 }, 'its owner');
 }
 
-/** A terminal of the container's own devpts: its size is set before exec (podman#10560), its master side goes to the launcher. */
-export function addTerminal({ b, spec }: Context): void {
+/** A terminal of the container's own devpts, which is its /dev/console too. */
+export function addTerminal(context: Context): void {
+  const { b, spec } = context;
   if (spec.process?.terminal !== true) return;
-  const size = spec.process.consoleSize;
-  b.add('tty.open', 'openat2', { dirfd: slot(ROOT_SLOT), path: 'dev/pts/ptmx', flags: ['O_RDWR', 'O_NOCTTY', 'O_CLOEXEC'], resolve: ['RESOLVE_IN_ROOT', 'RESOLVE_NO_SYMLINKS'] }, 'a new terminal', { result: 'tty.master' });
+  addTerminalOf(context, { dirfd: slot(ROOT_SLOT), path: 'dev/pts/ptmx' });
+  addTarget(b, 'tty.console', '/dev/console', 'file');
+  b.add('tty.console.clone', 'open_tree', { dirfd: slot('tty.slave'), path: '', flags: ['OPEN_TREE_CLONE', 'OPEN_TREE_CLOEXEC', 'AT_EMPTY_PATH'] }, 'the terminal', { result: 'tty.tree' });
+  b.add('tty.console.attach', 'move_mount', { from: slot('tty.tree'), to: slot('tty.console'), toPath: '' }, 'is the console too');
+}
+
+/** Its size is set before exec (podman#10560), its master side goes to the launcher. What the path leads to is the container's: it is looked at. */
+export function addTerminalOf({ b, spec }: Context, { dirfd, path }: { readonly dirfd: Fd; readonly path: string }): void {
+  const size = spec.process?.consoleSize;
+  const resolve = dirfd === 'AT_FDCWD' ? ['RESOLVE_NO_SYMLINKS'] : ['RESOLVE_IN_ROOT', 'RESOLVE_NO_SYMLINKS'];
+  b.add('tty.open', 'openat2', { dirfd, path, flags: ['O_RDWR', 'O_NOCTTY', 'O_CLOEXEC'], resolve }, 'a new terminal', { result: 'tty.master' });
+  b.add('tty.verify', 'statx', { dirfd: slot('tty.master'), path: '', expect: { type: 'chardev', major: 5, minor: 2 } }, 'it is the device that makes terminals');
   b.add('tty.unlock', 'ioctl', { fd: slot('tty.master'), request: 'TIOCSPTLCK', value: 0 }, 'unlock it');
   if (size !== undefined) b.add('tty.size', 'ioctl', { fd: slot('tty.master'), request: 'TIOCSWINSZ', value: { height: size.height, width: size.width } }, 'its size, before anything can read it');
   b.add('tty.slave', 'ioctl', { fd: slot('tty.master'), request: 'TIOCGPTPEER', value: 0o402 }, 'its other side', { result: 'tty.slave' });
   b.add('tty.send', 'sendmsg', { fd: slot(SYSTEM_SLOTS.consoleSocket), passFd: slot('tty.master') }, 'hand the master side to the launcher');
-  addTarget(b, 'tty.console', '/dev/console', 'file');
-  b.add('tty.console.clone', 'open_tree', { dirfd: slot('tty.slave'), path: '', flags: ['OPEN_TREE_CLONE', 'OPEN_TREE_CLOEXEC', 'AT_EMPTY_PATH'] }, 'the terminal', { result: 'tty.tree' });
-  b.add('tty.console.attach', 'move_mount', { from: slot('tty.tree'), to: slot('tty.console'), toPath: '' }, 'is the console too');
 }

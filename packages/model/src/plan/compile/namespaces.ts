@@ -1,6 +1,6 @@
 /** Namespaces and cgroups: namespaces(7), user_namespaces(7), cgroup_namespaces(7), pid_namespaces(7). */
-import { SYSTEM_SLOTS, type ClonePlan, type PrepareStep } from '../plan.ts';
-import { slot } from './builder.ts';
+import { SYSTEM_SLOTS, type ClonePlan, type Fd, type PrepareStep } from '../plan.ts';
+import { slot, type PlanBuilder } from './builder.ts';
 import type { Context } from './context.ts';
 
 const CLONE_FLAG: Readonly<Record<string, string>> = {
@@ -8,7 +8,7 @@ const CLONE_FLAG: Readonly<Record<string, string>> = {
   network: 'CLONE_NEWNET', cgroup: 'CLONE_NEWCGROUP', user: 'CLONE_NEWUSER', time: 'CLONE_NEWTIME',
 };
 /** Joined in this order: the user namespace first, as it gives the rights over the others. */
-const JOIN_ORDER = ['user', 'ipc', 'uts', 'network', 'pid', 'cgroup', 'time', 'mount'];
+export const JOIN_ORDER: readonly string[] = ['user', 'ipc', 'uts', 'network', 'pid', 'cgroup', 'time', 'mount'];
 
 /** Flags of the first clone, and id maps. ORDER: a cgroup namespace is made later, when the process stands in its cgroup. */
 export function planClone({ spec, facts, fresh, joined }: Context): ClonePlan {
@@ -41,7 +41,7 @@ export function addNamespaceSteps(context: Context): void {
   b.add('cgroup.join', 'write', { fd: slot(SYSTEM_SLOTS.cgroups), data: '0' }, "join the container's cgroup in each v1 hierarchy");
   for (const type of JOIN_ORDER) {
     if (!joined.has(type) || type === 'mount') continue;
-    b.add(`ns.${type}.join`, 'setns', { fd: slot(`ns.${type}`), nstype: CLONE_FLAG[type] ?? '' }, `join the ${type} namespace`);
+    addJoin(b, type, slot(`ns.${type}`));
   }
   if (fresh.has('user') || joined.has('user')) {
     b.add('userns.gid', 'setresgid', { gid: 0 }, 'be root of the user namespace');
@@ -50,7 +50,7 @@ export function addNamespaceSteps(context: Context): void {
   }
   addDeferredUnshare(context);
   if (joined.has('user') || joined.has('pid')) addParentDeath(context, 'nested');
-  if (joined.has('mount')) b.add('ns.mount.join', 'setns', { fd: slot('ns.mount'), nstype: 'CLONE_NEWNS' }, 'join the mount namespace');
+  if (joined.has('mount')) addJoin(b, 'mount', slot('ns.mount'));
   if (fresh.has('cgroup')) b.add('ns.cgroup.unshare', 'unshare', { flags: ['CLONE_NEWCGROUP'] }, 'a cgroup namespace whose root is our cgroup');
   if (fresh.has('time')) addTimeNamespace(context);
   b.add('session', 'setsid', {}, 'leave the terminal and session of the launcher', { onError: { action: 'ignore', errno: 'EPERM' } });
@@ -60,6 +60,11 @@ export function addNamespaceSteps(context: Context): void {
     b.add('net.socket', 'socket', { domain: 'AF_INET', type: 'SOCK_DGRAM' }, 'to reach the loopback interface', { result: 'net.socket' });
     b.add('net.loopback', 'ioctl', { fd: slot('net.socket'), request: 'SIOCSIFFLAGS', value: { interface: 'lo' } }, 'bring the loopback interface up');
   }
+}
+
+/** `fd`: a namespace, or a process that stands in it (pidfd, Linux 5.8). */
+export function addJoin(b: PlanBuilder, type: string, fd: Fd): void {
+  b.add(`ns.${type}.join`, 'setns', { fd, nstype: CLONE_FLAG[type] ?? '' }, `join the ${type} namespace`);
 }
 
 /**
@@ -83,7 +88,8 @@ function addDeferredUnshare({ b, fresh, joined }: Context): void {
   b.add('ns.clone', 'clone3', { flags: fresh.has('pid') ? ['CLONE_NEWPID'] : [] }, 'a process that stands in the pid namespace');
 }
 
-function addTimeNamespace({ b, spec }: Context): void {
+/** Entered at exec: a process that shares memory can't be in another. */
+export function addTimeNamespace({ b, spec }: Context): void {
   b.add('ns.time.unshare', 'unshare', { flags: ['CLONE_NEWTIME'] }, 'a time namespace, entered at exec');
   for (const [clock, offset] of Object.entries(spec.linux?.timeOffsets ?? {})) {
     b.add(`ns.time.${clock}.open`, 'openat2', { dirfd: 'AT_FDCWD', path: '/proc/self/timens_offsets', flags: ['O_WRONLY', 'O_CLOEXEC'], resolve: [] }, `offset of the ${clock} clock`, { result: `ns.time.${clock}` });

@@ -130,8 +130,9 @@ function addSeccomp({ b, spec }: Context): void {
 }
 
 function checkMapped({ spec, userns, fresh }: Context, kind: 'uid' | 'gid', id: number): void {
-  if (!userns || !fresh.has('user')) return;
   const maps = (kind === 'uid' ? spec.linux?.uidMappings : spec.linux?.gidMappings) ?? [];
+  // Of a namespace that is joined by a path the maps are not known.
+  if (!userns || (!fresh.has('user') && maps.length === 0)) return;
   if (maps.some((map) => id >= map.containerID && id < map.containerID + map.size)) return;
   const ranges = maps.map((map) => `${map.containerID}-${map.containerID + map.size - 1}`).join(', ');
   throw new UnsupportedError({
