@@ -6,17 +6,17 @@ import { errnoOf } from './files.ts';
 
 export interface JoinableCgroups {
   /**
-   * Descriptors of cgroup.procs, of version 1 and 2, into which the child writes "0". Close-on-exec.
+   * Descriptors of cgroup.procs, and on version 1 of `tasks` (see CgroupHandle), into which the child writes "0". Close-on-exec.
    * CLONE_INTO_CGROUP would count against pids.max, moving does not (runc#4413).
    */
-  readonly procsFds: readonly number[];
+  readonly taskFds: readonly number[];
   closeFds(): void;
 }
 
 /** Passed over: hierarchies in which the process stands where we do, and those that a container of ours has no cgroup in. @throws SyscallError where this user may not join. */
 export function openCgroupsOf(facts: Facts, pid: number): JoinableCgroups {
-  const procsFds: number[] = [];
-  const closeFds = (): void => procsFds.splice(0).forEach((fd) => closeSync(fd));
+  const taskFds: number[] = [];
+  const closeFds = (): void => taskFds.splice(0).forEach((fd) => closeSync(fd));
   try {
     const [ours, theirs] = ['self', String(pid)].map((name) => parseOwnCgroups(readFileSync(`/proc/${name}/cgroup`, 'latin1')));
     for (const hierarchy of facts.cgroup.hierarchies) {
@@ -24,9 +24,9 @@ export function openCgroupsOf(facts: Facts, pid: number): JoinableCgroups {
       const key = hierarchy.version === 2 ? '' : (hierarchy.controllers[0] ?? '');
       const [own, path] = [ours?.get(key), theirs?.get(key)];
       if (own === undefined || path === undefined || path === own) continue;
-      procsFds.push(open(`${hierarchy.mountpoint}${belowMount(path, own, hierarchy.own)}/cgroup.procs`, hierarchy));
+      taskFds.push(open(`${hierarchy.mountpoint}${belowMount(path, own, hierarchy.own)}/${hierarchy.version === 2 ? 'cgroup.procs' : 'tasks'}`, hierarchy));
     }
-    return { procsFds, closeFds };
+    return { taskFds, closeFds };
   } catch (error) {
     closeFds();
     throw error;

@@ -35,7 +35,7 @@ describe.skipIf(!root)('cgroups (needs root on Linux)', () => {
 
   it('limits memory and pids; the kernel enforces both', () => {
     const handle = make({ memory: { limit: 16 * MB }, pids: { limit: 8 }, cpu: { shares: 512, quota: 50000, cpus: '0' } });
-    expect(handle.procsFds.length + (handle.directoryFd === undefined ? 0 : 1)).toBe(handle.directories.length);
+    expect(handle.taskFds.length + (handle.directoryFd === undefined ? 0 : 1)).toBe(handle.directories.length);
     const result = spawnSync('sh', ['-c', shell(handle, 'exec tail /dev/zero')], { stdio: 'ignore', timeout: 20_000 });
     expect(result.signal).toBe('SIGKILL');
     expect(handle.usage().oomKills).toBeGreaterThan(0);
@@ -74,7 +74,7 @@ describe.skipIf(!root)('cgroups (needs root on Linux)', () => {
     handle.update({ memory: { limit: 32 * MB }, pids: { limit: -1 } });
     const memory = handle.directories.find((directory) => existsSync(`${directory}/memory.limit_in_bytes`));
     if (memory !== undefined) expect(readFileSync(`${memory}/memory.limit_in_bytes`, 'utf8').trim()).toBe(String(32 * MB));
-    for (const fd of handle.procsFds) expect(() => writeSync(fd, 'x')).toThrow(/EINVAL/);
+    for (const fd of handle.taskFds) expect(() => writeSync(fd, 'x')).toThrow(/EINVAL/);
   });
 
   it('a bad value leaves nothing behind and names file and controller', () => {

@@ -21,8 +21,11 @@ export interface CgroupHandle {
   readonly path: string;
   /** Absolute directories, one for each hierarchy used. */
   readonly directories: readonly string[];
-  /** v1: descriptors of cgroup.procs, opened O_WRONLY, into which the child writes "0". Close-on-exec. */
-  readonly procsFds: readonly number[];
+  /**
+   * v1: descriptors of `tasks`, opened O_WRONLY, into which the child writes "0". Close-on-exec. Not of cgroup.procs: to move a
+   * thread group the kernel waits for an RCU grace period (cgroup_procs_write_start), some 15 ms; to move the one thread that writes it doesn't.
+   */
+  readonly taskFds: readonly number[];
   /** v2: descriptor of the directory, for CLONE_INTO_CGROUP. */
   readonly directoryFd: number | undefined;
   /** Closes the descriptors; once the child is in. */
@@ -92,7 +95,7 @@ class Handle implements CgroupHandle {
   readonly directories: readonly string[];
   /** Directories above the container's own that were made for it, parents first. */
   levels: readonly string[] = [];
-  procsFds: readonly number[] = [];
+  taskFds: readonly number[] = [];
   directoryFd: number | undefined;
   readonly #facts: Facts;
   readonly #placements: readonly Placement[];
@@ -106,16 +109,16 @@ class Handle implements CgroupHandle {
 
   open(): void {
     const fds: number[] = [];
-    this.procsFds = fds;
+    this.taskFds = fds;
     for (const { directory, hierarchy } of this.#placements) {
       if (hierarchy.version === 2) this.directoryFd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
-      else fds.push(openSync(`${directory}/cgroup.procs`, constants.O_WRONLY));
+      else fds.push(openSync(`${directory}/tasks`, constants.O_WRONLY));
     }
   }
 
   closeFds(): void {
-    for (const fd of this.procsFds) closeSync(fd);
-    this.procsFds = [];
+    for (const fd of this.taskFds) closeSync(fd);
+    this.taskFds = [];
     if (this.directoryFd !== undefined) closeSync(this.directoryFd);
     this.directoryFd = undefined;
   }

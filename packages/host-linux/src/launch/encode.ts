@@ -17,7 +17,7 @@ export interface EncodeInput {
   readonly architecture: Architecture;
   /** Descriptors in slots that the System fills. */
   readonly slots: ReadonlyMap<string, number>;
-  /** cgroup v1: cgroup.procs of each hierarchy. */
+  /** cgroup v1: `tasks` of each hierarchy. */
   readonly cgroups: readonly number[];
   readonly seccomp: Uint8Array | undefined;
   /** The file that a `clone` step's parent becomes. */

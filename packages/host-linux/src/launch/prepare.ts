@@ -80,7 +80,7 @@ export function prepare({ plan, stdio }: LaunchRequest, facts: Facts, child: Und
     child.add(() => closeSync(reaper.fd));
     slots.set(SYSTEM_SLOTS.reaper, reaper.fd);
   }
-  return { slots, cgroup, cgroups: (cgroup ?? joined)?.procsFds ?? [], cgroupDirectory: cgroup?.directoryFd, stdio: streams, release, console, reaper };
+  return { slots, cgroup, cgroups: (cgroup ?? joined)?.taskFds ?? [], cgroupDirectory: cgroup?.directoryFd, stdio: streams, release, console, reaper };
 }
 
 /** A pipe that is closed, both ends, when the child needs it no more. */

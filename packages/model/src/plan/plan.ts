@@ -141,6 +141,6 @@ export const SYSTEM_SLOTS = {
   stdin: 'system.stdin',
   stdout: 'system.stdout',
   stderr: 'system.stderr',
-  /** cgroup v1: stands for one descriptor of cgroup.procs for each hierarchy: the step is done once for each. */
+  /** cgroup v1: stands for one descriptor of `tasks` for each hierarchy: the step is done once for each. */
   cgroups: 'system.cgroups',
 } as const;
