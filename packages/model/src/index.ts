@@ -29,6 +29,8 @@ export type * from './plan/root.ts';
 export * from './plan/plan.ts';
 export * from './plan/format.ts';
 export * from './plan/causes.ts';
+export * from './plan/step-failure.ts';
+export * from './plan/exec-failure.ts';
 export * from './plan/check.ts';
 export * from './plan/compile/compile.ts';
 export type { CompileOptions } from './plan/compile/context.ts';

@@ -1,9 +1,8 @@
 /** From the launcher's report (errno, record) to the typed error of the step that failed. */
-import { explainStep, formatCall, SyscallError, type ChildStep, type Facts } from '@tsc-box/model';
+import { execError, stepError, SyscallError, type Candidate, type Facts } from '@tsc-box/model';
 import type { ProgramMemory } from '../launcher/run.unsafe.ts';
 import type { EncodedPlan } from './encode.ts';
 import { errnoName } from './errno.ts';
-import { execError, type Candidate } from './exec-failure.ts';
 import { HEAD_BYTES } from './encode-exec.ts';
 
 /** `errnoCode` and `recordAddress` are the launcher's report. */
@@ -13,22 +12,6 @@ export function launchError(encoded: EncodedPlan, memory: ProgramMemory, errnoCo
   if (step === undefined) return new SyscallError({ attempted: 'run the launch plan', errno, detail: 'at an unknown step' });
   if (step.call === 'execve') return execError({ command: step.args.argv[0] ?? '', candidates: readCandidates(encoded, memory), errno, architecture: facts.architecture });
   return stepError(step, errno, facts);
-}
-
-/** The typed error of a refused step, with its cause and what to do where the table of causes knows them. */
-export function stepError(step: ChildStep, errno: string, facts: Facts): SyscallError {
-  const cause = explainStep(step, errno, facts);
-  return new SyscallError({
-    attempted: `${step.why}: ${formatCall(step.call, step.args)}`, step: step.id, syscall: step.call, errno,
-    args: { ...step.args }, path: pathOf(step), reason: cause?.reason, hint: cause?.hint,
-  });
-}
-
-function pathOf(step: ChildStep): string | undefined {
-  const { args } = step;
-  if ('path' in args && args.path.startsWith('/')) return args.path;
-  if ('target' in args && args.target.startsWith('/')) return args.target;
-  return undefined;
 }
 
 const MODE_OFFSET = 0x1c;

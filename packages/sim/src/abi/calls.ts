@@ -256,6 +256,8 @@ interface Signatures {
   sysinfo: [Nothing, SysInfo];
   sethostname: [{ readonly name: string }, number];
   setdomainname: [{ readonly name: string }, number];
+  /** Only to reach an interface by SIOCSIFFLAGS: no data goes through it. EAFNOSUPPORT for another domain than AF_INET (2). */
+  socket: [{ readonly domain: number; readonly type: number }, number];
   // Namespaces and mounts
   unshare: [{ readonly flags: number }, number];
   setns: [{ readonly fd: number; readonly nstype: number }, number];

@@ -1,5 +1,5 @@
 /** Why execve(2) failed, told from what the child saw of each candidate. execve(2), ERRORS; elf(5); `#!` of execve(2), "Interpreter scripts". */
-import { SyscallError } from '@tsc-box/model';
+import { SyscallError } from '../errors/box-error.ts';
 
 export interface Candidate {
   readonly path: string;
@@ -79,10 +79,14 @@ function formatReason(head: Uint8Array, architecture: 'x64' | 'arm64'): string {
 /** Of a script, its `#!` program; of a dynamic ELF file, its loader when that lies within the first bytes. */
 function interpreterOf(head: Uint8Array): string | undefined {
   if (head[0] === 0x23 && head[1] === 0x21) {
-    const line = Buffer.from(head).toString('latin1', 2).split(/[\n\0]/, 1)[0] ?? '';
+    const line = latin1(head.subarray(2)).split(/[\n\0]/, 1)[0] ?? '';
     const program = line.trim().split(/[ \t]/, 1)[0] ?? '';
     return program === '' ? undefined : program;
   }
-  const loader = /\/[\x21-\x7e]*ld[\x21-\x7e]*\.so[\x21-\x7e]*/.exec(Buffer.from(head).toString('latin1'));
+  const loader = /\/[\x21-\x7e]*ld[\x21-\x7e]*\.so[\x21-\x7e]*/.exec(latin1(head));
   return loader?.[0];
+}
+
+function latin1(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
 }
