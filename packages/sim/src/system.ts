@@ -116,7 +116,9 @@ function createSystem(kernel: Kernel, init: Task, facts: Facts): SimSystem {
   return {
     name: 'sim',
     facts: () => facts,
-    launch({ plan, stdio }) {
+    launch({ plan, stdio, monitor, hold }) {
+      if (monitor !== undefined) refuse('start a monitored container')();
+      if (hold !== undefined) refuse('hold a container before its command')();
       const launched = launchPlan(init, plan, { stdin: stdioOf(stdio.stdin, 'stdin'), stdout: stdioOf(stdio.stdout, 'stdout'), stderr: stdioOf(stdio.stderr, 'stderr') }, facts);
       return createProcess(kernel, init, launched);
     },
@@ -128,6 +130,9 @@ function createSystem(kernel: Kernel, init: Task, facts: Facts): SimSystem {
       const task = pid === undefined ? undefined : find(pid);
       if (task !== undefined && ticks(task) === startTime) endAll(init, task, []);
     },
+    start: refuse('start a held container'),
+    openMonitored: refuse('attach to a monitored container'),
+    endMonitoredStdin: refuse('attach to a monitored container'),
     extractor: async () => refuse('unpack a layer')(),
     archiver: async () => refuse('read or write trees of files')(),
     readLayerFile: refuse('read a file of a layer'),
