@@ -5,6 +5,7 @@ import { probeFacts } from './facts/probe.ts';
 import { readFileInLayers } from './layers/lookup.ts';
 import { diffUpper } from './layers/upper.ts';
 import { launchMonitored } from './launch/launch-monitored.ts';
+import { startHeld } from './launch/hold.ts';
 import { launch } from './launch/launch.ts';
 import { endMonitoredStdin, openMonitored } from './launch/open-monitored.ts';
 import { isRunning, killExactly } from './launch/process-identity.ts';
@@ -18,13 +19,11 @@ export function openLinux(): System {
     name: 'linux',
     facts,
     launch(request) {
-      if (request.hold !== undefined) throw notYet('launch with a hold');
+      if (request.monitor !== undefined && request.hold !== undefined) throw new UnsupportedError({ attempted: 'launch a process that is held and has a monitor', detail: 'the two can not be had together' });
       if (request.monitor !== undefined) return launchMonitored(request, facts());
       return launch(request, facts());
     },
-    start: ({ pid }) => {
-      throw notYet(`start the held process ${pid}`);
-    },
+    start: (held, plan) => startHeld(held, plan, facts()),
     openMonitored,
     endMonitoredStdin,
     isAlive: isRunning,
@@ -46,8 +45,4 @@ export function openLinux(): System {
       return createExtractor();
     },
   };
-}
-
-function notYet(attempted: string): UnsupportedError {
-  return new UnsupportedError({ attempted, detail: 'this version can not' });
 }

@@ -1,8 +1,11 @@
 /** What Node lacks for descriptors: pipes, socket pairs, duplicates, descriptors passed over a socket, terminal sizes. */
 import { writeSync } from 'node:fs';
 import { SyscallError } from '@tsc-box/model';
-import { scratch, systemCall } from './libc.unsafe.ts';
+import { scratch, systemCall, trySystemCall } from './libc.unsafe.ts';
 
+const AT_FDCWD = -100;
+const S_IFIFO = 0o010000;
+const PATH_BYTES = 4096;
 const O_CLOEXEC = 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
 const [AF_UNIX, SOCK_STREAM] = [1, 1];
@@ -17,6 +20,15 @@ export function makePipe(): readonly [number, number] {
   const { address, bytes } = scratch();
   systemCall('pipe2', [address, O_CLOEXEC], 'make a pipe');
   return [bytes.readInt32LE(0), bytes.readInt32LE(4)];
+}
+
+/** A fifo of mode 0600: mknodat(2). @throws SyscallError */
+export function makeFifo(path: string): void {
+  const { address, bytes } = scratch();
+  const length = bytes.write(`${path}\0`, 'utf8');
+  if (length > PATH_BYTES) throw new SyscallError({ attempted: `make the fifo "${path}"`, syscall: 'mknodat', errno: 'ENAMETOOLONG', path });
+  const result = trySystemCall('mknodat', [AT_FDCWD, address, S_IFIFO | 0o600, 0]);
+  if (typeof result === 'string') throw new SyscallError({ attempted: `make the fifo "${path}"`, syscall: 'mknodat', errno: result, path });
 }
 
 /** Two connected stream sockets, close-on-exec: socketpair(2). */

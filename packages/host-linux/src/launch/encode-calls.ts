@@ -13,7 +13,7 @@ export interface Encoder {
 }
 
 /** Calls that need more than one record, or a number that the System gives, are in encode.ts. */
-export type PlainCall = Exclude<CallName, 'execve' | 'clone3' | 'clone' | 'statx' | 'read' | 'setpriority' | 'ioprio_set' | 'close_range'>;
+export type PlainCall = Exclude<CallName, 'execve' | 'clone3' | 'clone' | 'statx' | 'read' | 'setpriority' | 'ioprio_set' | 'close_range' | 'execveat'>;
 
 type Encode<C extends CallName> = (args: CallArgs[C], e: Encoder) => readonly Arg[];
 

@@ -18,6 +18,7 @@ export interface ExecEvidence {
 }
 
 export const HEAD_BYTES = 256;
+export const STATX_BYTES = 256;
 const STATX_BASIC = 0x7ff;
 /** O_CLOEXEC | O_NONBLOCK | O_NOCTTY: a pipe or a terminal must not hold the launch up. */
 const O_LOOK = 0o2000000 | 0o4000 | 0o400;
@@ -33,7 +34,7 @@ export function encodeExec(step: Extract<ChildStep, { call: 'execve' }>, e: Step
     e.place(next);
   }
   const evidence = candidates.map((path): ExecEvidence => {
-    const seen: ExecEvidence = { path, statx: program.bytes(new Uint8Array(256), 8), head: program.bytes(new Uint8Array(HEAD_BYTES), 8) };
+    const seen: ExecEvidence = { path, statx: program.bytes(new Uint8Array(STATX_BYTES), 8), head: program.bytes(new Uint8Array(HEAD_BYTES), 8) };
     const next = e.newLabel();
     const retry = e.newLabel();
     const opened = program.slot(`exec.${path}`);

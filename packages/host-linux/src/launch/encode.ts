@@ -156,6 +156,7 @@ function encodeStep(step: OtherStep, e: StepEncoder, options: RecordOptions, inp
     case 'read': return encodeRead(step, e);
     case 'setpriority': return e.record('setpriority', [0, 0, step.args.nice], options);
     case 'ioprio_set': return e.record('ioprio_set', [1, 0, (flagValue(step.args.class, e.architecture) << 13) | step.args.priority], options);
+    case 'execveat': return encodeHolder(step, e);
     case 'close_range': return encodeCloseRange(step, e, options, input);
     case 'write':
       if (isCgroups(step.args.fd)) return encodeJoin(step, e, input);
@@ -171,6 +172,14 @@ function encodePlain(step: Extract<ChildStep, { call: PlainCall }>, e: StepEncod
   e.record(step.call, args, options);
 }
 
+/** What the program that takes over needs is kept for it by number. */
+function encodeHolder(step: Extract<ChildStep, { call: 'execveat' }>, e: StepEncoder): void {
+  const { program } = e;
+  for (const name of [SYSTEM_SLOTS.hold, SYSTEM_SLOTS.holdResult]) e.record('fcntl', [e.fd({ slot: name }), F_SETFD, 0]);
+  e.record('execveat', [e.fd(step.args.fd), program.cstring(''), program.pointers([program.cstring('tsc-box-hold')]), program.pointers([]), AT_EMPTY_PATH]);
+}
+
+const F_SETFD = 2;
 const LAST_FD = 0xffffffff;
 
 /** close_range(2) has no exceptions: one call for each gap between the descriptors that stay. */

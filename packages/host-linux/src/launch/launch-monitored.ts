@@ -14,7 +14,7 @@ import { encode } from './launch.ts';
 import { addMonitor, openMonitorFiles, readProgress, type MonitorFiles, type MonitorRecords } from './monitored.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { parentOf, startTimeOf } from './process-identity.ts';
-import { createUndo } from './undo.ts';
+import { createUndo, type Undo } from './undo.ts';
 
 const CLONE_VM = 0x100;
 const CLONE_CHILD_CLEARTID = 0x200000;
@@ -35,7 +35,7 @@ export function launchMonitored(request: LaunchRequest, facts: Facts): LaunchedP
   const child = createUndo();
   try {
     const prepared = prepare(request, facts, child, failure);
-    const started = start(request, facts, prepared, openMonitorFiles(monitorOf(request), prepared, facts, child));
+    const started = start(request, facts, prepared, openMonitorFiles(monitorOf(request), prepared, facts, child), child);
     child.run();
     for (const fd of Object.values(prepared.stdio.ours)) closeSync(fd);
     return launched(started, prepared, request);
@@ -46,9 +46,9 @@ export function launchMonitored(request: LaunchRequest, facts: Facts): LaunchedP
   }
 }
 
-function start(request: LaunchRequest, facts: Facts, prepared: Prepared, files: MonitorFiles): Started {
+function start(request: LaunchRequest, facts: Facts, prepared: Prepared, files: MonitorFiles, child: Undo): Started {
   const { plan } = request;
-  const encoded = encode(request, facts, prepared);
+  const encoded = encode(request, facts, prepared, undefined, child);
   const { program } = encoded;
   const records = addMonitor(encoded, { facts, flags: plan.clone.flags, cgroup: prepared.cgroupDirectory, prepared, files, id: plan.id });
   const pidfdAt = program.bytes(new Uint8Array(8), 8);

@@ -1,6 +1,6 @@
 /** Performs a launch plan on this kernel: prepare, clone, id maps, wait for exec; on failure everything is taken back. */
 import { closeSync } from 'node:fs';
-import { assert, type ExitStatus, type Facts, type LaunchedProcess, type LaunchRequest } from '@tsc-box/model';
+import { assert, InternalError, type ExitStatus, type Facts, type LaunchedProcess, type LaunchRequest } from '@tsc-box/model';
 import { receiveDescriptor, resizeTerminal } from '../ffi/descriptors.unsafe.ts';
 import { openPidfd, reapNow, signalPidfd, waitWhileEqual, type Reaped } from '../ffi/process.unsafe.ts';
 import { mapProgramMemory, type ProgramMemory } from '../launcher/run.unsafe.ts';
@@ -8,11 +8,12 @@ import { seccompProgram } from '../seccomp/compile.ts';
 import { listenForChildren, waitForChild } from './children.ts';
 import { clone, mapIds } from './clone.ts';
 import { flagsValue } from './constants.ts';
-import { encodePlan, type EncodedPlan } from './encode.ts';
+import { encodePlan, type EncodedPlan, type EncodeInput } from './encode.ts';
 import { launchError } from './failure.ts';
+import { awaitHeld, openHold, openHolder, splitPlan, type HoldFiles } from './hold.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { startTimeOf } from './process-identity.ts';
-import { createUndo } from './undo.ts';
+import { createUndo, type Undo } from './undo.ts';
 
 const CLONE_VM = 0x100;
 const CLONE_VFORK = 0x4000;
@@ -26,7 +27,8 @@ export function launch(request: LaunchRequest, facts: Facts): LaunchedProcess {
   const child = createUndo();
   try {
     const prepared = prepare(request, facts, child, failure);
-    const started = start(request, facts, prepared);
+    const hold = request.hold === undefined ? undefined : openHold(request.hold.fifo, prepared.slots, child, failure);
+    const started = start(request, facts, prepared, hold, child);
     child.run();
     return launched(started, prepared, request.plan.clone.flags.includes('CLONE_NEWPID'));
   } catch (error) {
@@ -43,14 +45,18 @@ interface Started {
 }
 
 /** The plan's child steps as a program that is not finished yet. */
-export function encode({ plan, cacheDir }: LaunchRequest, facts: Facts, prepared: Prepared): EncodedPlan {
+export function encode({ plan, cacheDir }: LaunchRequest, facts: Facts, prepared: Prepared, hold: HoldFiles | undefined, child: Undo): EncodedPlan {
   const seccomp = plan.seccomp !== undefined && plan.child.some((step) => step.call === 'seccomp') ? seccompProgram(plan.seccomp, facts, cacheDir) : undefined;
-  return encodePlan(plan.child, { architecture: facts.architecture, slots: prepared.slots, cgroups: prepared.cgroups, seccomp, terminal: plan.terminal, ...(prepared.reaper === undefined ? {} : { reaper: prepared.reaper }) });
+  const input: EncodeInput = { architecture: facts.architecture, slots: prepared.slots, cgroups: prepared.cgroups, seccomp, terminal: plan.terminal, ...(prepared.reaper === undefined ? {} : { reaper: prepared.reaper }) };
+  const { before, after } = splitPlan(plan);
+  if ((after.length > 0) !== (hold !== undefined)) throw new InternalError('launch a plan', hold === undefined ? 'it waits for its start, but no fifo is given' : 'a fifo is given, but no step of the plan waits for it');
+  if (hold !== undefined) openHolder(hold, after, input, prepared.slots, child);
+  return encodePlan(before, input);
 }
 
-function start(request: LaunchRequest, facts: Facts, prepared: Prepared): Started {
+function start(request: LaunchRequest, facts: Facts, prepared: Prepared, hold: HoldFiles | undefined, child: Undo): Started {
   const { plan } = request;
-  const encoded = encode(request, facts, prepared);
+  const encoded = encode(request, facts, prepared, hold, child);
   const { program } = encoded;
   const { report } = program;
   const pidfdAt = program.bytes(new Uint8Array(8), 8);
@@ -68,6 +74,7 @@ function start(request: LaunchRequest, facts: Facts, prepared: Prepared): Starte
       pidfd: program.addressOf(memory.address, pidfdAt), childTid: program.addressOf(memory.address, alive), exitSignal: SIGCHLD, cgroup: prepared.cgroupDirectory,
     }, program.addressOf(memory.address, report), program.entryAddress(memory.address));
     let current: Started = { pid, pidfd: word(pidfdAt), terminal: undefined };
+    hold?.closeWriter();
     try {
       if (waits) mapIds(plan, prepared, pid);
       waitWhileEqual(program.addressOf(memory.address, alive), 1);
@@ -76,6 +83,7 @@ function start(request: LaunchRequest, facts: Facts, prepared: Prepared): Starte
         const address = Number(memory.bytes.readBigUInt64LE(program.offsetOf(report) + 8));
         throw launchError(encoded, memory, word(report), address, facts);
       }
+      if (hold !== undefined) awaitHeld(hold, plan, facts);
       return { ...current, terminal: prepared.console === undefined ? undefined : receiveDescriptor(prepared.console) };
     } catch (error) {
       // The child runs in our memory until it has ended: nothing is freed before.

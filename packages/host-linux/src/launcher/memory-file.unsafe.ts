@@ -2,9 +2,12 @@
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { SyscallError, UnsupportedError } from '@tsc-box/model';
-import { scratch, trySystemCall } from '../ffi/libc.unsafe.ts';
+import { scratch, systemCall, trySystemCall } from '../ffi/libc.unsafe.ts';
 
-const MFD_CLOEXEC = 0x1;
+const [MFD_CLOEXEC, MFD_ALLOW_SEALING] = [0x1, 0x2];
+const F_ADD_SEALS = 1033;
+/** F_SEAL_SEAL, SHRINK, GROW, WRITE. */
+const ALL_SEALS = 0xf;
 /** Linux 6.3. Asked for, as the sysctl vm.memfd_noexec may take the right to execute from others. */
 const MFD_EXEC = 0x10;
 
@@ -17,10 +20,10 @@ export function openMemoryFile(name: string, content: Uint8Array): number {
 
 let count = 0;
 
-/** The same, or a file of `directory` without a name where files in memory may not be executed. */
+/** One that can not be changed any more, or a file of `directory` without a name where files in memory may not be executed. */
 export function openExecutable(name: string, content: Uint8Array, directory: string): number {
   const memory = makeMemoryFile(name);
-  if (typeof memory === 'number') return filled(memory, name, content);
+  if (typeof memory === 'number') return sealed(filled(memory, name, content));
   count += 1;
   const path = join(directory, `.${name}.${String(process.pid)}.${String(count)}`);
   const writer = filled(openSync(path, 'wx', 0o700), name, content);
@@ -31,6 +34,11 @@ export function openExecutable(name: string, content: Uint8Array, directory: str
     closeSync(writer);
     unlinkSync(path);
   }
+}
+
+function sealed(fd: number): number {
+  systemCall('fcntl', [fd, F_ADD_SEALS, ALL_SEALS], 'seal a file in memory');
+  return fd;
 }
 
 function filled(fd: number, name: string, content: Uint8Array): number {
@@ -48,8 +56,8 @@ function filled(fd: number, name: string, content: Uint8Array): number {
 function makeMemoryFile(name: string): number | string {
   const { address, bytes } = scratch();
   bytes.write(`${name}\0`, 'latin1');
-  let result = trySystemCall('memfd_create', [address, MFD_CLOEXEC | MFD_EXEC]);
-  if (result === 'EINVAL') result = trySystemCall('memfd_create', [address, MFD_CLOEXEC]);
+  let result = trySystemCall('memfd_create', [address, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC]);
+  if (result === 'EINVAL') result = trySystemCall('memfd_create', [address, MFD_CLOEXEC | MFD_ALLOW_SEALING]);
   if (typeof result === 'number' || result === 'EACCES') return result;
   throw new SyscallError({ attempted: `make the file ${name} in memory`, syscall: 'memfd_create', errno: result });
 }

@@ -28,8 +28,8 @@ export function buildStaticElf(program: Program, architecture: 'x64' | 'arm64', 
   const blob = LAUNCHER_BLOBS[architecture];
   const code = Buffer.from(blob.code, 'base64');
   const codeEnd = CODE_OFFSET + code.length;
-  const dataOffset = Math.ceil(codeEnd / 16) * 16;
-  const base = CODE_ADDRESS + PAGE + dataOffset;
+  const dataOffset = dataOffsetOf(code.length);
+  const base = dataAddress(architecture);
   const { size } = program.finish();
 
   const file = Buffer.alloc(dataOffset + size);
@@ -43,6 +43,15 @@ export function buildStaticElf(program: Program, architecture: 'x64' | 'arm64', 
   writeSegment(file, 1, { type: PT_LOAD, flags: R | W, offset: dataOffset, address: base, size, memory: Math.max(size, program.recordBytes() + memory) });
   writeSegment(file, 2, { type: PT_GNU_STACK, flags: R | W, offset: 0, address: 0, size: 0, memory: 0 });
   return { bytes: file, fileOffsetOf: (ref) => dataOffset + program.offsetOf(ref) };
+}
+
+/** Where the records of every such program begin. */
+export function dataAddress(architecture: 'x64' | 'arm64'): number {
+  return CODE_ADDRESS + PAGE + dataOffsetOf(Buffer.from(LAUNCHER_BLOBS[architecture].code, 'base64').length);
+}
+
+function dataOffsetOf(codeBytes: number): number {
+  return Math.ceil((CODE_OFFSET + codeBytes) / 16) * 16;
 }
 
 /** Elf64_Ehdr: little-endian, System V, ET_EXEC. */

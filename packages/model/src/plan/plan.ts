@@ -58,6 +58,8 @@ export interface CallArgs {
   readonly clone3: { readonly flags: readonly string[] };
   /** Starts the command as a child: the steps after this one are the child's. This process then reaps and passes signals on (`--init`). */
   readonly clone: { readonly flags: readonly string[]; readonly parent: 'reaper' };
+  /** A program of a few kilobytes takes the process over and does the steps after this one: no memory of the launcher is held while it waits. */
+  readonly execveat: { readonly fd: Fd };
   readonly sched_setscheduler: { readonly policy: string; readonly priority: number };
   readonly setpriority: { readonly nice: number };
   readonly ioprio_set: { readonly class: string; readonly priority: number };
@@ -135,6 +137,11 @@ export const SYSTEM_SLOTS = {
   parentAliveWrite: 'system.parent-alive-write',
   /** The file that process 1 becomes with `--init`. */
   reaper: 'system.reaper',
+  /** Fifo on which a held process waits for its start, and the one on which it tells that it waits, or why it failed. */
+  hold: 'system.hold',
+  holdResult: 'system.hold-result',
+  /** The file that a held process is while it waits. */
+  holder: 'system.holder',
   /** Socket on which the master side of the terminal is passed to the parent. */
   consoleSocket: 'system.console-socket',
   /** Descriptors the process gets as 0, 1 and 2 where there is no terminal. */
@@ -144,3 +151,6 @@ export const SYSTEM_SLOTS = {
   /** cgroup v1: stands for one descriptor of `tasks` for each hierarchy: the step is done once for each. */
   cgroups: 'system.cgroups',
 } as const;
+
+/** What a held process writes when it waits. Anything else is the report of a failure. */
+export const HOLD_READY = 'r';

@@ -13,6 +13,10 @@ export interface CompileOptions {
   readonly noPivot?: boolean;
   /** Process 1 is a reaper that starts the command as its child. */
   readonly init?: boolean;
+  /** The process waits for `System.start` before it executes the command. Not with `init`. */
+  readonly hold?: boolean;
+  /** So many descriptors from 3 on are the command's too. */
+  readonly preserveFds?: number;
   /** What each bind mount's source is on the host: the compiler does no I/O. Absent sources count as directories. */
   readonly sources?: Readonly<Record<string, 'file' | 'directory'>>;
   /** Kill the process when the thread that launched it dies (prctl(2), PR_SET_PDEATHSIG). */

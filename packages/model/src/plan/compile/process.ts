@@ -2,7 +2,7 @@
 import { SpecError, UnsupportedError } from '../../errors/box-error.ts';
 import { CAPABILITY_NUMBERS } from '../../spec/capabilities.ts';
 import type { SpecCapabilities } from '../../spec/spec.ts';
-import { SYSTEM_SLOTS } from '../plan.ts';
+import { HOLD_READY, SYSTEM_SLOTS } from '../plan.ts';
 import { IGNORE, slot, type StepOptions } from './builder.ts';
 import type { Context } from './context.ts';
 import { PROC_SLOT } from './mounts.ts';
@@ -47,11 +47,14 @@ export function addProcess(context: Context): void {
   addCwd(context, process.cwd);
   for (const limit of process.rlimits ?? []) b.add(`rlimit.${limit.type}`, 'prlimit64', { resource: limit.type, soft: limit.soft, hard: limit.hard }, limit.type);
   addScheduling(context);
+  if (options.hold === true) addHolder(context);
   addIdentity(context);
   addParentDeath(context, 'last');
   addParentAlive(context);
   b.add('umask', 'umask', { mask: process.user.umask ?? 0o022 }, 'process.user.umask');
-  b.add('fds', 'close_range', { first: 3, flags: ['CLOSE_RANGE_CLOEXEC'] }, 'no descriptor of the launcher leaks');
+  if (options.hold === true) addHold(context);
+  if (spec.linux?.seccomp !== undefined && process.noNewPrivileges === true) addSeccomp(context);
+  b.add('fds', 'close_range', { first: firstFd(context), flags: ['CLOSE_RANGE_CLOEXEC'] }, 'no descriptor of the launcher leaks');
   for (const signal of RESET_SIGNALS) b.add(`signal.${signal}`, 'rt_sigaction', { signal, handler: 'SIG_DFL' }, 'not ignored, whatever the launcher ignores');
   if (options.init === true) b.add('init', 'clone', { flags: ['CLONE_VM', 'CLONE_VFORK'], parent: 'reaper' }, 'the command as a child; process 1 reaps and passes signals on');
   b.add('signals.unblock', 'rt_sigprocmask', { how: 'SIG_SETMASK', set: [] }, 'blocked since the clone');
@@ -60,11 +63,28 @@ export function addProcess(context: Context): void {
 
 /**
  * Nothing of the host may be open when a path of the image is resolved: /proc/self/fd/N/.. would lead out, and close-on-exec comes too late
- * (CVE-2024-21626). What stays are no directories: a pipe to the launcher, and the file of the reaper.
+ * (CVE-2024-21626). What stays are no directories: pipes to the launcher, the file of the reaper, what the caller asked to keep.
  */
-function addClosing({ b, options }: Context): void {
-  const except = [...(options.dieWithParent === true ? [slot(SYSTEM_SLOTS.parentAliveWrite)] : []), ...(options.init === true ? [slot(SYSTEM_SLOTS.reaper)] : [])];
-  b.add('fds.close', 'close_range', { first: 3, flags: [], except }, 'no path of the image may lead through a descriptor of the host');
+function addClosing(context: Context): void {
+  const { b, options } = context;
+  const except = [...(options.dieWithParent === true ? [slot(SYSTEM_SLOTS.parentAliveWrite)] : []), ...(options.init === true ? [slot(SYSTEM_SLOTS.reaper)] : []), ...(options.hold === true ? [slot(SYSTEM_SLOTS.hold), slot(SYSTEM_SLOTS.holdResult), slot(SYSTEM_SLOTS.holder)] : [])];
+  b.add('fds.close', 'close_range', { first: firstFd(context), flags: [], except }, 'no path of the image may lead through a descriptor of the host');
+}
+
+function firstFd({ options }: Context): number {
+  return 3 + (options.preserveFds ?? 0);
+}
+
+/** Before the change of user: it is executed with the rights that the rest of the setup needs. Nobody in the container may trace it. */
+function addHolder({ b, options }: Context): void {
+  if (options.init === true) throw new UnsupportedError({ attempted: 'hold a process behind an init', detail: 'the two can not be had together' });
+  b.add('hold.enter', 'execveat', { fd: slot(SYSTEM_SLOTS.holder) }, 'a program of a few kilobytes does the rest: the launcher may end');
+  b.add('hold.undumpable', 'prctl', { option: 'PR_SET_DUMPABLE', args: [0, 0, 0, 0] }, 'no process of the container may trace it');
+}
+
+function addHold({ b }: Context): void {
+  b.add('hold.ready', 'write', { fd: slot(SYSTEM_SLOTS.holdResult), data: HOLD_READY }, 'all is set up');
+  b.add('hold.wait', 'read', { fd: slot(SYSTEM_SLOTS.hold), count: 1 }, 'wait for the start');
 }
 
 const NO_MAGICLINKS = ['RESOLVE_NO_MAGICLINKS'];
@@ -103,7 +123,7 @@ function addScheduling({ b, spec }: Context): void {
   if (spec.linux?.personality !== undefined) b.add('personality', 'personality', { domain: spec.linux.personality.domain }, 'linux.personality');
 }
 
-/** ORDER: bounding set while CAP_SETPCAP is held; ids with PR_SET_KEEPCAPS; then the sets; no_new_privs; the filter last of all. */
+/** ORDER: bounding set while CAP_SETPCAP is held; ids with PR_SET_KEEPCAPS; then the sets; no_new_privs. With it the filter comes later, as late as can be: it needs no right then. */
 function addIdentity(context: Context): void {
   const { b, spec } = context;
   const user = spec.process?.user ?? { uid: 0, gid: 0 };
@@ -122,7 +142,6 @@ function addIdentity(context: Context): void {
   b.add('uid', 'setresuid', { uid: user.uid }, 'process.user.uid');
   if (wanted !== undefined) addCapabilitySets(context, wanted, user.uid);
   if (noNewPrivileges) b.add('no-new-privs', 'prctl', { option: 'PR_SET_NO_NEW_PRIVS', args: [1] }, 'process.noNewPrivileges');
-  if (seccomp && noNewPrivileges) addSeccomp(context);
 }
 
 function addSeccomp({ b, spec }: Context): void {
