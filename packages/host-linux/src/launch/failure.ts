@@ -1,5 +1,5 @@
 /** From the launcher's report (errno, record) to the typed error of the step that failed. */
-import { execError, stepError, SyscallError, type Candidate, type Facts } from '@tsc-box/model';
+import { execError, stepError, SyscallError, type Candidate, type ChildStep, type Facts } from '@tsc-box/model';
 import type { ProgramMemory } from '../launcher/run.unsafe.ts';
 import type { EncodedPlan } from './encode.ts';
 import { errnoName } from './errno.ts';
