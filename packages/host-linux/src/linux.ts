@@ -1,14 +1,16 @@
 /** `openLinux`: containers on this machine's own kernel. */
 import { UnsupportedError, type Facts, type System } from '@tsc-box/model';
+import { containerCgroup } from './cgroup/container.ts';
 import { openCgroup } from './cgroup/manage.ts';
 import { probeFacts } from './facts/probe.ts';
+import { resizeTerminal } from './ffi/descriptors.unsafe.ts';
 import { readFileInLayers } from './layers/lookup.ts';
 import { diffUpper } from './layers/upper.ts';
 import { launchMonitored } from './launch/launch-monitored.ts';
 import { startHeld } from './launch/hold.ts';
 import { launch } from './launch/launch.ts';
 import { endMonitoredStdin, openMonitored } from './launch/open-monitored.ts';
-import { isRunning, killExactly } from './launch/process-identity.ts';
+import { isRunning, killExactly, signalExactly } from './launch/process-identity.ts';
 
 /** @throws UnsupportedError on other systems than Linux. Nothing is probed or loaded before it is needed. */
 export function openLinux(): System {
@@ -26,6 +28,9 @@ export function openLinux(): System {
     start: (held, plan) => startHeld(held, plan, facts()),
     openMonitored,
     endMonitoredStdin,
+    signal: signalExactly,
+    resizeTerminal,
+    cgroup: (path) => containerCgroup(facts(), path),
     isAlive: isRunning,
     sweep(cgroupPath, pid, startTime) {
       if (pid !== undefined && startTime !== undefined) killExactly(pid, startTime);

@@ -6,6 +6,7 @@ import type { TreeArchiver } from './layers/archiver.ts';
 import type { LayerExtractor } from './layers/extractor.ts';
 import type { Facts } from './plan/facts.ts';
 import type { LaunchPlan } from './plan/plan.ts';
+import type { SpecResources } from './spec/spec.ts';
 
 /** What one of the standard streams is: a descriptor of the caller, /dev/null, or a new pipe. */
 export type StdioSource = number | 'null' | 'pipe';
@@ -103,6 +104,73 @@ export interface LaunchedProcess {
   cleanup(): void;
 }
 
+/** What a container's cgroup tells. Absent: its controller isn't there, or this kernel doesn't count it. */
+export interface CgroupStats {
+  /** Bytes in use, without the file cache that is given back first: `current - inactive_file` (v1: `usage - total_inactive_file`). */
+  readonly memory?: number;
+  /** Bytes; absent where there is no limit. */
+  readonly memoryLimit?: number;
+  readonly peakMemory?: number;
+  /** Bytes of swap in use. */
+  readonly swap?: number;
+  /** Processes that the out-of-memory killer has killed. */
+  readonly oomKills?: number;
+  /** Microseconds, since the cgroup was made. */
+  readonly cpuTimeUs?: number;
+  readonly cpuUserUs?: number;
+  readonly cpuSystemUs?: number;
+  /** Periods in which the CPU quota was used up, of all periods; and microseconds that tasks had to wait. */
+  readonly cpuPeriods?: number;
+  readonly cpuThrottledPeriods?: number;
+  readonly cpuThrottledUs?: number;
+  /** Bytes and operations, of all block devices together. */
+  readonly ioReadBytes?: number;
+  readonly ioWriteBytes?: number;
+  readonly ioReads?: number;
+  readonly ioWrites?: number;
+  readonly pids?: number;
+  /** Absent where there is no limit. */
+  readonly pidsLimit?: number;
+  /** Per cent of the last 10 s in which some task waited: Documentation/accounting/psi.rst. */
+  readonly pressure?: { readonly cpu?: number; readonly memory?: number; readonly io?: number };
+}
+
+/** A process of a container, for `top`. */
+export interface ContainerProcess {
+  /** In our pid namespace. */
+  readonly pid: number;
+  readonly parent: number;
+  /** In the container's pid namespace. */
+  readonly pidInside: number;
+  /** Effective, in our user namespace. */
+  readonly uid: number;
+  /** One letter, as proc(5) has it: R, S, D, Z, T … */
+  readonly state: string;
+  /** Microseconds, user and system. */
+  readonly cpuTimeUs: number;
+  /** Bytes that are resident. */
+  readonly memory: number;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  /** `pts/0`, or `?`. */
+  readonly terminal: string;
+  /** Arguments, or the name in brackets. */
+  readonly command: string;
+}
+
+/** The cgroup of a running container. */
+export interface ContainerCgroup {
+  stats(): CgroupStats;
+  /** What lives in it and below it, by pid. Those that end meanwhile are left out. */
+  processes(): readonly ContainerProcess[];
+  /** Returns when all tasks have stopped. @throws SyscallError when they don't within 2 s, or there is no freezer. */
+  freeze(): void;
+  thaw(): void;
+  frozen(): boolean;
+  /** @throws UnsupportedError, SyscallError; what was written before stays. */
+  update(resources: SpecResources): void;
+}
+
 /** One line of `diff`: changed, added or deleted. */
 export interface Change {
   readonly kind: 'C' | 'A' | 'D';
@@ -122,6 +190,12 @@ export interface System {
   openMonitored(monitor: ProcessIdentity): MonitoredStreams;
   /** The monitor closes its write end of standard input: the container reads the end of it once no other write end is open. Nothing happens when the monitor is gone. */
   endMonitoredStdin(monitor: ProcessIdentity): void;
+  /** Sends a signal by number. False when it is gone. @throws SyscallError EPERM */
+  signal(process: ProcessIdentity, signal: number): boolean;
+  /** Sets the size of a terminal, by a descriptor of its master side, in characters: ioctl_tty(2), TIOCSWINSZ. */
+  resizeTerminal(terminal: number, height: number, width: number): void;
+  /** The cgroup of a container, by the path that its plan names. */
+  cgroup(path: string): ContainerCgroup;
   /** True when `pid` still is the process that started at `startTime`. */
   isAlive(pid: number, startTime: number): boolean;
   /** Kills what runs in the container's cgroup and removes it: for containers whose launcher died. */

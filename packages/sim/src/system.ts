@@ -135,6 +135,9 @@ function createSystem(kernel: Kernel, init: Task, facts: Facts): SimSystem {
     endMonitoredStdin: refuse('attach to a monitored container'),
     extractor: async () => refuse('unpack a layer')(),
     archiver: async () => refuse('read or write trees of files')(),
+    signal: refuse('send a signal from outside'),
+    resizeTerminal: refuse('resize a terminal from outside'),
+    cgroup: refuse("look at a container's cgroup from outside"),
     readLayerFile: refuse('read a file of a layer'),
     diffLayers: refuse('compare layers'),
     runTo(step) {

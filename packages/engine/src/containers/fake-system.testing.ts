@@ -51,6 +51,11 @@ export function fakeSystem(facts: Facts = ROOT_FACTS): FakeSystem {
       throw new Error('not in this test');
     },
     endMonitoredStdin: () => undefined,
+    signal: ({ pid: which }) => alive.has(which),
+    resizeTerminal: () => undefined,
+    cgroup() {
+      throw new Error('not in this test');
+    },
     isAlive: (which) => alive.has(which),
     sweep(cgroupPath, which) {
       system.swept.push(cgroupPath);

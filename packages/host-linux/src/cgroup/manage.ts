@@ -35,6 +35,9 @@ export interface CgroupHandle {
   usage(): CgroupUsage;
   freeze(): void;
   thaw(): void;
+  frozen(): boolean;
+  /** The directory of a controller, on the hierarchy where it is. `cgroup`: that of version 2. */
+  directoryOf(controller: string): string | undefined;
   /** SIGKILL to everything inside, frozen or not. */
   kill(): void;
   /** Removes the directories, trying again while processes are still on their way out. */
@@ -141,6 +144,18 @@ class Handle implements CgroupHandle {
   #directory(controller: string): string | undefined {
     const found = this.#placements.find(({ hierarchy }) => hierarchy.controllers.includes(controller)) ?? (controller === 'cgroup' ? this.#placements.find(({ hierarchy }) => hierarchy.version === 2) : undefined);
     return found?.directory;
+  }
+
+  /** Where a controller of this container is, for reading. */
+  directoryOf(controller: string): string | undefined {
+    return this.#directory(controller);
+  }
+
+  /** Whether all of it has stopped. */
+  frozen(): boolean {
+    const v1 = this.#directory('freezer');
+    if (v1 !== undefined) return tryRead(`${v1}/freezer.state`)?.trim() === 'FROZEN';
+    return readKey(`${this.#v2 ?? ''}/cgroup.events`, 'frozen') === 1;
   }
 
   get #v2(): string | undefined {

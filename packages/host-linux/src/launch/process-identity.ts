@@ -1,5 +1,6 @@
 /** A process named for good: its pid and when it started. proc(5), /proc/PID/stat. */
 import { closeSync, openSync, readSync } from 'node:fs';
+import type { ProcessIdentity } from '@tsc-box/model';
 import { openPidfd, signalPidfd } from '../ffi/process.unsafe.ts';
 
 const START_TIME_FIELD = 22;
@@ -21,16 +22,21 @@ export function isRunning(pid: number, startTime: number): boolean {
 
 const SIGKILL = 9;
 
-/** Kills the process of that pid only if it is the one that started then: the pidfd is opened first, so it can't be another's by now. */
+/** Kills the process of that pid only if it is the one that started then. */
 export function killExactly(pid: number, startTime: number): void {
+  signalExactly({ pid, startTime }, SIGKILL);
+}
+
+/** The pidfd is opened first, so that it can't be another's by the time it is used. False when the process is gone. @throws SyscallError */
+export function signalExactly({ pid, startTime }: ProcessIdentity, signal: number): boolean {
   let pidfd: number;
   try {
     pidfd = openPidfd(pid);
   } catch {
-    return;
+    return false;
   }
   try {
-    if (isRunning(pid, startTime)) signalPidfd(pidfd, SIGKILL);
+    return isRunning(pid, startTime) && signalPidfd(pidfd, signal);
   } finally {
     closeSync(pidfd);
   }
