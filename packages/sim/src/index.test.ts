@@ -56,7 +56,7 @@ function planOf(system: SimSystem, command: readonly string[], options: RunOptio
   const context: OptionContext = { id, facts: system.facts(), hostEnv: {}, cwd: '/', image: 'layers', readHostFile: () => undefined, readRootFile: () => undefined, hostPath: () => undefined };
   const { spec }: { readonly spec: Spec } = specFromOptions(options, command, undefined, context);
   for (const name of ['root', 'upper', 'work']) system.mkdir(`/run/${id}/${name}`);
-  return compile(spec, system.facts(), { id, root: { kind: 'overlay', mountpoint: `/run/${id}/root`, overlays: [{ at: '/', lowerdirs: [DEMO_LAYER], upperdir: `/run/${id}/upper`, workdir: `/run/${id}/work` }] } });
+  return compile(spec, system.facts(), { id, init: options.init === true, root: { kind: 'overlay', mountpoint: `/run/${id}/root`, overlays: [{ at: '/', lowerdirs: [DEMO_LAYER], upperdir: `/run/${id}/upper`, workdir: `/run/${id}/work` }] } });
 }
 
 async function run(system: SimSystem, command: readonly string[], options: RunOptions = {}): Promise<{ readonly code: number; readonly stdout: string; readonly oomKilled: boolean }> {
@@ -93,6 +93,21 @@ describe('a container of the image demo', () => {
     expect(stdout).toMatch(/ \/ \/ rw,relatime - overlay overlay rw,lowerdir=/);
     expect(stdout).toMatch(/ \/proc rw,nosuid,nodev,noexec/);
     expect((await run(system, ['cat', '/proc/1/cmdline'])).stdout).toBe('cat\0/proc/1/cmdline\0');
+  });
+
+  it('runs in a user namespace, as another user, with a terminal, under a reaper, with a read-only root', async () => {
+    const system = await machine();
+    expect(await run(system, ['echo', 'hi'], { userns: 'private', user: '1000' })).toMatchObject({ code: 0, stdout: 'hi\n' });
+    expect(await run(system, ['echo', 'hi'], { terminal: true, init: true, readOnly: true, tmpfs: ['/data:size=1m'], hostname: 'x', time: 'private' })).toMatchObject({ code: 0, stdout: 'hi\r\n' });
+    expect(await run(system, ['pid'], { init: true })).toMatchObject({ code: 2 });
+  });
+
+  it('refuses what it does not have', async () => {
+    const system = await machine();
+    const plan = planOf(system, ['true']);
+    const stdio = { stdin: 'null', stdout: 'null', stderr: 'null' } as const;
+    expect(() => system.launch({ plan, stdio, hold: { fifo: '/run/f' } })).toThrow(UnsupportedError);
+    expect(() => system.launch({ plan, stdio: { ...stdio, stdout: 1 } })).toThrow(/connect stdout/);
   });
 
   it('leaves neither tasks nor cgroups behind', async () => {

@@ -1,7 +1,7 @@
 /** Namespaces of a task: namespaces(7), clone(2), unshare(2), setns(2). */
 import { CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS } from '../abi/constants.ts';
 import { EINVAL, ENOSPC, EPERM } from '../abi/errno.ts';
-import { copyMountNamespace, type MountNamespace } from '../vfs/mount.ts';
+import { copyMountNamespace, descend, moveCwd, type MountNamespace } from '../vfs/mount.ts';
 import type { Cgroup } from './cgroup/tree.ts';
 import { ALL_CAPABILITIES, CAP_SYS_ADMIN, CAP_SYS_CHROOT, capable, createUserNamespace, idIn, type UserNamespace } from './cred.ts';
 import { createPidNamespace, isInside, LEVEL_MAX, type PidNamespace } from './pidns.ts';
@@ -87,7 +87,8 @@ export function setns(task: Task, target: Namespace, nstype: number): number {
     case 'mnt':
       if (!may(target.owner) || (cred.effective & CAP_SYS_CHROOT) === 0n) return -EPERM;
       task.ns = { ...ns, mnt: target };
-      task.fs = { ...task.fs, root: { mount: target.root, node: target.root.root }, cwd: { mount: target.root, node: target.root.root } };
+      task.fs.root = descend({ mount: target.root, node: target.root.root });
+      moveCwd(task.fs, task.fs.root);
       return 0;
     case 'pid':
       if (!may(target.owner)) return -EPERM;

@@ -64,6 +64,7 @@ export function spawn(kernel: Kernel, from: Task): Task {
   pid.task = task;
   pid.ns.init ??= task;
   task.frames.push({ run: from.program(contextOf(task)) });
+  task.fs.cwd.mount.fs.hold(task.fs.cwd.node);
   kernel.tasks.add(task);
   kernel.runnable.push(task);
   attachTask(task);
@@ -89,6 +90,7 @@ export function exitTask(task: Task, status: number): void {
   task.status = status;
   task.frames = [];
   closeAll(task);
+  task.fs.cwd.mount.fs.letGo(task.fs.cwd.node);
   unchargeMemory(task, task.memory);
   task.memory = 0;
   detachTask(task.cgroups, task);

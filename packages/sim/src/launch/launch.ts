@@ -11,6 +11,7 @@ import { sendSignal } from '../kernel/signal.ts';
 import { createChild } from '../kernel/task.ts';
 import type { Task } from '../kernel/types.ts';
 import { wake } from '../kernel/wait.ts';
+import { endNamespace } from '../vfs/mount.ts';
 import { find } from '../vfs/path.ts';
 import { makeCgroups, removeCgroups } from './cgroups.ts';
 import { hostCall, mustCall } from './host.ts';
@@ -181,4 +182,7 @@ export function endAll(init: Task, task: Task, cgroups: readonly Cgroup[]): void
   // Process 1 takes it out of the table at its next turn.
   if (task.parent === init) runUntil(init.kernel, () => task.state === 'dead');
   removeCgroups(cgroups);
+  const { mnt } = task.ns;
+  const { tasks, mountNamespaces } = init.kernel;
+  if (mnt !== init.ns.mnt && mountNamespaces.has(mnt) && ![...tasks].some(({ ns }) => ns.mnt === mnt)) endNamespace(mnt, mountNamespaces);
 }

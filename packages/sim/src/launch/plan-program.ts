@@ -30,7 +30,10 @@ function flag(name: string): number {
 const flags = (names: readonly string[]): number => names.reduce((bits, name) => bits | flag(name), 0);
 const capabilities = (names: readonly string[]): bigint => names.reduce((bits, name) => bits | (1n << BigInt(CAPABILITY_NUMBERS[name] ?? 0)), 0n);
 /** Paths and names of plans are text; the kernel's are bytes. */
-export const bytesOf = (text: string): string => latin1(new TextEncoder().encode(text));
+export function bytesOf(text: string): string {
+  for (let index = 0; index < text.length; index += 1) if (text.charCodeAt(index) > 0x7f) return latin1(new TextEncoder().encode(text));
+  return text;
+}
 
 type Fds = (fd: Fd) => number;
 

@@ -209,7 +209,8 @@ export function copyMountNamespace(kernel: Kernel, from: MountNamespace, owner: 
       if (twin.group !== 0) twin.master = twin.group;
       twin.group = 0;
       twin.locked = twin.attributes;
-      twin.lockedTree = true;
+      // The tree as a whole may be let go, none of what covers a part of it.
+      twin.lockedTree = mount !== from.root;
     }
     pairs.set(mount, twin);
     for (const [at, child] of mount.covers) link(copy(child), twin, at);
@@ -222,6 +223,20 @@ export function copyMountNamespace(kernel: Kernel, from: MountNamespace, owner: 
   fs.root = map(fs.root);
   fs.cwd = map(fs.cwd);
   return ns;
+}
+
+/** Moves a working directory. It is held, so that its node stays when its name goes. */
+export function moveCwd(fs: FsContext, position: Position): void {
+  position.mount.fs.hold(position.node);
+  const { cwd } = fs;
+  fs.cwd = position;
+  cwd.mount.fs.letGo(cwd.node);
+}
+
+/** The last process of a mount namespace has ended. */
+export function endNamespace(ns: MountNamespace, all: Set<MountNamespace>): void {
+  all.delete(ns);
+  end(ns.root);
 }
 
 export type Propagation = 'shared' | 'slave' | 'private' | 'unbindable';

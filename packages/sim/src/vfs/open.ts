@@ -114,7 +114,7 @@ function openNode(task: Task, position: Position, { rdev, mode }: NodeStat, flag
 }
 
 /** Terminals are open files already: only their place is added. */
-function withPlace(file: OpenFile, position: Position): OpenFile {
+export function withPlace(file: OpenFile, position: Position): OpenFile {
   position.mount.users += 1;
   return Object.assign(file, { at: position });
 }

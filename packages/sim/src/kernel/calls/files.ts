@@ -2,7 +2,7 @@
 import type { CallName } from '../../abi/calls.ts';
 import { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, O_ACCMODE, O_APPEND, O_CLOEXEC, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, RESOLVE_BENEATH, RESOLVE_IN_ROOT, SEEK_CUR, SEEK_END, SEEK_SET, SIOCSIFFLAGS, TIOCGPTPEER } from '../../abi/constants.ts';
 import { EBADF, EINVAL, ENOTDIR, ENOTTY, EPERM, ESPIPE } from '../../abi/errno.ts';
-import { openAt } from '../../vfs/open.ts';
+import { openAt, withPlace } from '../../vfs/open.ts';
 import { CAP_NET_ADMIN, capable } from '../cred.ts';
 import { close, createFile, descriptorFlags, dupTo, fileOf, install, type OpenFile } from '../fd.ts';
 import { createPipe, openEnd } from '../pipe.ts';
@@ -137,7 +137,11 @@ export const FILE_CALLS: Handlers<FileCall> = {
       const terminal = task.kernel.masters.get(file);
       if (terminal === undefined) return -ENOTTY;
       const slave = openSlave(terminal, 0);
-      return typeof slave === 'number' ? slave : install(task, slave, (Number(value) & O_CLOEXEC) !== 0);
+      if (typeof slave === 'number') return slave;
+      // It lies in the devpts of its master: ioctl_tty(2), TIOCGPTPEER.
+      const mount = file.at?.mount;
+      const placed = mount === undefined ? slave : withPlace(slave, { mount, node: mount.fs.lookup(mount.fs.root, String(terminal.number), task) });
+      return install(task, placed, (Number(value) & O_CLOEXEC) !== 0);
     }
     return file.ops.ioctl?.(task, request, value) ?? -ENOTTY;
   },

@@ -3,7 +3,7 @@ import type { CallName } from '../../abi/calls.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, FSCONFIG_CMD_CREATE, FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, MNT_DETACH, MNT_EXPIRE, MNT_FORCE, MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_NODEV, MOUNT_ATTR_NODIRATIME, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MOUNT_ATTR_STRICTATIME, MS_BIND, MS_MOVE, MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED, MS_SLAVE, MS_STRICTATIME, MS_UNBINDABLE, O_CLOEXEC, OPEN_TREE_CLONE, S_IFDIR, S_IFMT, UMOUNT_NOFOLLOW } from '../../abi/constants.ts';
 import { EBADF, EBUSY, EINVAL, ELOOP, ENOTDIR, EPERM } from '../../abi/errno.ts';
 import { createSuper, openContext, setOption } from '../../vfs/fscontext.ts';
-import { attach, copyTree, createMount, descend, detach, dropTree, lift, move, place, setPropagation, subtree, type Mount, type Position, type Propagation } from '../../vfs/mount.ts';
+import { attach, copyTree, createMount, descend, detach, dropTree, lift, move, moveCwd, place, setPropagation, subtree, type Mount, type Position, type Propagation } from '../../vfs/mount.ts';
 import { objectAt, statOf } from '../../vfs/open.ts';
 import { find } from '../../vfs/path.ts';
 import { CAP_SYS_ADMIN, capable } from '../cred.ts';
@@ -162,6 +162,7 @@ function pivotRoot(task: Task, newRoot: string, putOld: string): number {
   if (mount === rootMount || old.mount === rootMount) return -EBUSY;
   // Both must be the roots of their mounts, the current root's one may not be the bottom, and none of the parents may be shared.
   if (mountAt(fresh) === undefined || mountAt(root) === undefined || mount.parent === undefined) return -EINVAL;
+  if (mount.lockedTree) return -EINVAL;
   if (mount.group !== 0 || mount.parent.group !== 0 || rootMount.parent?.group) return -EINVAL;
   let at: Position | undefined = old;
   while (at !== undefined && at.mount !== mount) at = at.mount.parent === undefined ? undefined : { mount: at.mount.parent, node: at.mount.at };
@@ -177,7 +178,7 @@ function pivotRoot(task: Task, newRoot: string, putOld: string): number {
     if (other.ns.mnt !== task.ns.mnt) continue;
     const isOld = ({ mount: one, node }: Position): boolean => one === rootMount && node === root.node;
     if (isOld(other.fs.root)) other.fs.root = fresh;
-    if (isOld(other.fs.cwd)) other.fs.cwd = fresh;
+    if (isOld(other.fs.cwd)) moveCwd(other.fs, fresh);
   }
   return 0;
 }

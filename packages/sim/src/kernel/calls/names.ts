@@ -3,7 +3,7 @@ import type { CallName, Stat, TimeSpec } from '../../abi/calls.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_EACCESS, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_PATH, O_RDONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_ISVTX, UTIME_NOW, UTIME_OMIT } from '../../abi/constants.ts';
 import { EACCES, EBADF, EBUSY, EEXIST, EFBIG, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EROFS, ERANGE, EXDEV } from '../../abi/errno.ts';
 import { wallTime } from '../../det/clock.ts';
-import { isReadOnly, type Position } from '../../vfs/mount.ts';
+import { isReadOnly, moveCwd, type Position } from '../../vfs/mount.ts';
 import { createIn, mayChange, objectAt, statOf } from '../../vfs/open.ts';
 import { find, pathOf, walk, type Walked } from '../../vfs/path.ts';
 import { CAP_CHOWN, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SYS_ADMIN, CAP_SYS_CHROOT, capable, capableOver, inGroup, makeId, mayAccess, shownId, type Credentials } from '../cred.ts';
@@ -157,20 +157,12 @@ function mknod(task: Task, dirfd: number, path: string, mode: number, dev: numbe
   return make(task, dirfd, path, type | (mode & 0o7777 & ~task.fs.umask), dev);
 }
 
-/** The directory that relative paths begin at is held, so that its node stays. */
-export function setCwd(task: Task, position: Position): void {
-  position.mount.fs.hold(position.node);
-  const { cwd } = task.fs;
-  task.fs.cwd = position;
-  cwd.mount.fs.letGo(cwd.node);
-}
-
 function changeDirectory(task: Task, position: Position | number): number {
   if (typeof position === 'number') return position;
   const stat = statOf(task, position);
   if ((stat.mode & S_IFMT) !== S_IFDIR) return -ENOTDIR;
   if (!mayAccess(task.cred, stat, 1)) return -EACCES;
-  setCwd(task, position);
+  moveCwd(task.fs, position);
   return 0;
 }
 
