@@ -102,7 +102,7 @@ const NODES = [['null', 1, 3], ['zero', 1, 5], ['full', 1, 7], ['random', 1, 8],
 /** Sets the machine up as an init system does, then reaps what is left to it. */
 function initProgram(kernel: Kernel): Program {
   return function* init(): Generator<Call, number, CallResult> {
-    for (const path of DIRECTORIES) yield { call: 'mkdirat', dirfd: AT_FDCWD, path, mode: path.endsWith('tmp') ? 0o1777 : 0o755 };
+    for (const path of DIRECTORIES) yield { call: 'mkdirat', dirfd: AT_FDCWD, path, mode: path.endsWith('tmp') ? 0o1777 : path === '/root' ? 0o700 : 0o755 };
     for (const path of ['/tmp', '/var/tmp']) yield { call: 'fchmodat', dirfd: AT_FDCWD, path, mode: 0o1777, flags: 0 };
     const mount = (source: string, target: string, fstype: string, flags: number, data = ''): Call => ({ call: 'mount', source, target, fstype, flags, data });
     const safe = MS_NOSUID | MS_NODEV | MS_NOEXEC;
