@@ -1,14 +1,16 @@
 /** `openLinux`: containers on this machine's own kernel. */
+import { closeSync } from 'node:fs';
 import { UnsupportedError, type Facts, type System } from '@tsc-box/model';
 import { containerCgroup } from './cgroup/container.ts';
 import { openCgroup } from './cgroup/manage.ts';
+import { sendDescriptor } from './ffi/descriptors.unsafe.ts';
 import { probeFacts } from './facts/probe.ts';
 import { resizeTerminal } from './ffi/descriptors.unsafe.ts';
 import { readFileInLayers } from './layers/lookup.ts';
 import { diffUpper } from './layers/upper.ts';
 import { launchMonitored } from './launch/launch-monitored.ts';
 import { startHeld } from './launch/hold.ts';
-import { launch } from './launch/launch.ts';
+import { launch, launchAndWait } from './launch/launch.ts';
 import { endMonitoredStdin, openMonitored } from './launch/open-monitored.ts';
 import { isRunning, killExactly, signalExactly } from './launch/process-identity.ts';
 
@@ -24,6 +26,14 @@ export function openLinux(): System {
       if (request.monitor !== undefined && request.hold !== undefined) throw new UnsupportedError({ attempted: 'launch a process that is held and has a monitor', detail: 'the two can not be had together' });
       if (request.monitor !== undefined) return launchMonitored(request, facts());
       return launch(request, facts());
+    },
+    launchAndWait: (request, timeoutMs) => launchAndWait(request, facts(), timeoutMs),
+    passTerminal(socketPath, terminal) {
+      try {
+        sendDescriptor(socketPath, terminal, '/dev/ptmx');
+      } finally {
+        closeSync(terminal);
+      }
     },
     start: (held, plan) => startHeld(held, plan, facts()),
     openMonitored,

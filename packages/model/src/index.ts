@@ -35,5 +35,6 @@ export * from './plan/check.ts';
 export * from './plan/compile/compile.ts';
 export type { CompileOptions } from './plan/compile/context.ts';
 export * from './plan/compile/exec.ts';
+export * from './plan/compile/hook.ts';
 export * from './monitor/index.ts';
 export type * from './system.ts';

@@ -60,6 +60,8 @@ export interface LaunchRequest {
   readonly monitor?: MonitorRequest;
   /** The process waits for `System.start` before it executes the command. */
   readonly hold?: HoldRequest;
+  /** Called, where the plan stops for hooks, when namespaces and mounts are made and the root is still the host's. What it throws fails the launch. */
+  readonly onSetUp?: (process: ProcessIdentity) => void;
 }
 
 /** How a process ended. `signal` is its number when one killed it; `code` is then 128 + signal. */
@@ -184,6 +186,10 @@ export interface System {
   facts(): Facts;
   /** Performs the plan. Throws the typed error of the step that failed, with nothing left behind. */
   launch(request: LaunchRequest): LaunchedProcess;
+  /** Performs the plan and stands still until the process has ended; kills it after so many milliseconds. For hooks, which others wait for. */
+  launchAndWait(request: LaunchRequest, timeoutMs?: number): ExitStatus & { readonly timedOut: boolean };
+  /** Hands a terminal to who listens on a unix socket: OCI `--console-socket`. Closes it here. */
+  passTerminal(socketPath: string, terminal: number): void;
   /** Lets a held process execute its command. `plan` is that of its launch. Throws the typed error of the step that failed; the process has ended then. */
   start(held: HeldProcess, plan: LaunchPlan): void;
   /** Ways into a monitored container. Throws when the monitor is gone. */

@@ -132,6 +132,9 @@ function createSystem(kernel: Kernel, init: Task, facts: Facts): SimSystem {
     },
     start: refuse('start a held container'),
     openMonitored: refuse('attach to a monitored container'),
+    launchAndWait: refuse('run hooks'),
+    passTerminal: refuse('pass a terminal on'),
+
     endMonitoredStdin: refuse('attach to a monitored container'),
     extractor: async () => refuse('unpack a layer')(),
     archiver: async () => refuse('read or write trees of files')(),

@@ -53,6 +53,12 @@ export function fakeSystem(facts: Facts = ROOT_FACTS): FakeSystem {
     endMonitoredStdin: () => undefined,
     signal: ({ pid: which }) => alive.has(which),
     resizeTerminal: () => undefined,
+    launchAndWait() {
+      throw new Error('not in this test');
+    },
+    passTerminal() {
+      throw new Error('not in this test');
+    },
     cgroup() {
       throw new Error('not in this test');
     },

@@ -1,10 +1,12 @@
 /** What Node lacks for descriptors: pipes, socket pairs, duplicates, descriptors passed over a socket, terminal sizes. */
-import { writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { SyscallError } from '@tsc-box/model';
 import { scratch, systemCall, trySystemCall } from './libc.unsafe.ts';
 
 const AT_FDCWD = -100;
 const S_IFIFO = 0o010000;
+/** struct sockaddr_un. */
+const SOCKADDR_BYTES = 110;
 const PATH_BYTES = 4096;
 const O_CLOEXEC = 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
@@ -61,6 +63,34 @@ export function receiveDescriptor(socket: number): number {
   const passed = bytes.readUInt32LE(40) >= 20 && bytes.readInt32LE(192 + 8) === SOL_SOCKET && bytes.readInt32LE(192 + 12) === SCM_RIGHTS;
   if (!passed) throw new SyscallError({ attempted: "receive the terminal's master side", syscall: 'recvmsg', detail: 'the message holds no descriptor' });
   return bytes.readInt32LE(192 + 16);
+}
+
+/** Sends a descriptor, with a name as the message, to who listens on the socket: unix(7). @throws SyscallError */
+export function sendDescriptor(path: string, fd: number, name: string): void {
+  const { address, bytes } = scratch();
+  const attempted = `pass a descriptor to "${path}"`;
+  bytes.fill(0, 0, SOCKADDR_BYTES);
+  bytes.writeUInt16LE(AF_UNIX, 0);
+  if (Buffer.byteLength(path) >= SOCKADDR_BYTES - 2) throw new SyscallError({ attempted, syscall: 'connect', errno: 'ENAMETOOLONG', path, reason: 'the path of a socket has at most 107 bytes' });
+  bytes.write(path, 2);
+  const socket = systemCall('socket', [AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0], 'make a socket');
+  try {
+    systemCall('connect', [socket, address, SOCKADDR_BYTES], attempted);
+    const [iov, data, control] = [address + 64, address + 512, address + 192];
+    bytes.fill(0, 0, 256);
+    const length = bytes.write(name, 512);
+    for (const [index, word] of [0, 0, iov, 1, control, 24, 0].entries()) bytes.writeBigUInt64LE(BigInt(word), index * 8);
+    bytes.writeBigUInt64LE(BigInt(data), 64);
+    bytes.writeBigUInt64LE(BigInt(length), 72);
+    // struct cmsghdr: length, level, type; then the descriptor.
+    bytes.writeUInt32LE(20, 192);
+    bytes.writeInt32LE(SOL_SOCKET, 200);
+    bytes.writeInt32LE(SCM_RIGHTS, 204);
+    bytes.writeInt32LE(fd, 208);
+    systemCall('sendmsg', [socket, address, 0], attempted);
+  } finally {
+    closeSync(socket);
+  }
 }
 
 /** ioctl_tty(2), TIOCSWINSZ. Characters. */

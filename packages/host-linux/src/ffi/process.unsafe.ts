@@ -8,6 +8,7 @@ const WALL = 0x40000000;
 /** si_code of siginfo_t: the process exited by itself. */
 const CLD_EXITED = 1;
 const FUTEX_WAIT = 0;
+const POLLIN = 1;
 
 export interface Reaped {
   /** Exit status, or 128 + signal. */
@@ -44,6 +45,19 @@ export function reapPidfd(pidfd: number): Reaped | undefined {
 /** Waits, standing still, until the child has ended. Only for one that is about to. */
 export function reapNow(pidfd: number): Reaped | undefined {
   return waitFor(pidfd, WEXITED | WALL);
+}
+
+/** Stands still until the process has ended, or for so many milliseconds. False when it still runs then. */
+export function waitEnd(pidfd: number, milliseconds: number): boolean {
+  const { address, bytes } = scratch();
+  bytes.fill(0, 0, 64);
+  // struct pollfd { fd, events, revents }; struct timespec.
+  bytes.writeInt32LE(pidfd, 0);
+  bytes.writeInt16LE(POLLIN, 4);
+  bytes.writeBigInt64LE(BigInt(Math.floor(milliseconds / 1000)), 16);
+  bytes.writeBigInt64LE(BigInt(Math.floor(milliseconds % 1000) * 1_000_000), 24);
+  const result = trySystemCall('ppoll', [address, 1, address + 16, 0, 8]);
+  return result === 1;
 }
 
 function waitFor(pidfd: number, options: number): Reaped | undefined {

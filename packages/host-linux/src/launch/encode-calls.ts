@@ -13,7 +13,7 @@ export interface Encoder {
 }
 
 /** Calls that need more than one record, or a number that the System gives, are in encode.ts. */
-export type PlainCall = Exclude<CallName, 'execve' | 'clone3' | 'clone' | 'statx' | 'read' | 'setpriority' | 'ioprio_set' | 'close_range' | 'execveat'>;
+export type PlainCall = Exclude<CallName, 'execve' | 'clone3' | 'clone' | 'statx' | 'read' | 'setpriority' | 'ioprio_set' | 'close_range' | 'execveat' | 'faccessat'>;
 
 type Encode<C extends CallName> = (args: CallArgs[C], e: Encoder) => readonly Arg[];
 
@@ -61,6 +61,8 @@ export const PLAIN_CALLS: { readonly [C in PlainCall]: Encode<C> } = {
   sethostname: (a, e) => [text(e, a.name), byteLength(a.name)],
   setdomainname: (a, e) => [text(e, a.name), byteLength(a.name)],
   setsid: () => [],
+  // F_SETFD
+  fcntl: (a) => [a.fd, 2, a.value],
   setgroups: (a, e) => [a.groups.length, e.program.bytes(halves(a.groups), 4)],
   setresgid: (a) => [a.gid, a.gid, a.gid],
   setresuid: (a) => [a.uid, a.uid, a.uid],

@@ -5,7 +5,7 @@
 import type { ChildStep } from '@tsc-box/model';
 import type { Ref } from '../launcher/program.ts';
 import { AT_FDCWD } from './constants.ts';
-import { REPORT, type StepEncoder } from './step-encoder.ts';
+import { COMPARE, REPORT, type StepEncoder } from './step-encoder.ts';
 import { errnoNumber } from './errno.ts';
 
 /** What the child saw of one candidate. All zero when it was not there. */
@@ -22,6 +22,30 @@ export const STATX_BYTES = 256;
 const STATX_BASIC = 0x7ff;
 /** O_CLOEXEC | O_NONBLOCK | O_NOCTTY: a pipe or a terminal must not hold the launch up. */
 const O_LOOK = 0o2000000 | 0o4000 | 0o400;
+
+const X_OK = 1;
+const MODE_OFFSET = 0x1c;
+
+/** Goes on when a candidate may be executed and is no directory. What is seen of the others is left for the launcher. */
+export function encodeLookup(step: Extract<ChildStep, { call: 'faccessat' }>, e: StepEncoder): ExecEvidence[] {
+  const { program } = e;
+  const found = e.newLabel();
+  const seen = step.args.candidates.map((path): ExecEvidence => {
+    const evidence: ExecEvidence = { path, statx: program.bytes(new Uint8Array(STATX_BYTES), 8), head: program.bytes(new Uint8Array(HEAD_BYTES), 8) };
+    const next = e.newLabel();
+    const mode = { load: { ref: evidence.statx, offset: MODE_OFFSET } };
+    e.record('statx', [AT_FDCWD, program.cstring(path), 0, STATX_BASIC, evidence.statx], { fail: next });
+    e.record('faccessat', [AT_FDCWD, program.cstring(path), X_OK], { fail: next });
+    // A directory: look further. Anything else is left to execve(2).
+    e.record(COMPARE, [mode, 0o040000, 0o170000, errnoNumber('ENOENT')], { next, fail: found });
+    e.place(next);
+    return evidence;
+  });
+  for (const { statx } of seen) e.record(COMPARE, [{ load: { ref: statx, offset: MODE_OFFSET } }, 0, 0xffff, errnoNumber('EACCES')]);
+  e.record(REPORT, [errnoNumber('ENOENT')]);
+  e.place(found);
+  return seen;
+}
 
 export function encodeExec(step: Extract<ChildStep, { call: 'execve' }>, e: StepEncoder): ExecEvidence[] {
   const { program } = e;

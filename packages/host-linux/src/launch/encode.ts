@@ -8,7 +8,7 @@ import { addInit } from '../launcher/reaper.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, flagsValue, flagValue, type Architecture } from './constants.ts';
 import { PLAIN_CALLS, type Encoder, type PlainCall } from './encode-calls.ts';
 import { errnoNumber } from './errno.ts';
-import { encodeExec, type ExecEvidence } from './encode-exec.ts';
+import { encodeExec, encodeLookup, type ExecEvidence } from './encode-exec.ts';
 import { COMPARE, type RecordOptions, type StepEncoder } from './step-encoder.ts';
 import { SYSCALL_NUMBERS } from './syscall-numbers.ts';
 
@@ -123,6 +123,7 @@ export function encodePlan(child: readonly ChildStep[], input: EncodeInput): Enc
       return true;
     }
     if (step.call === 'execve') exec.push(...encodeExec(step, e));
+    else if (step.call === 'faccessat') exec.push(...encodeLookup(step, e));
     else if (step.call === 'clone3') nested = encodeNestedClone(step, e, options);
     else encodeStep(step, e, options, input);
     if (following !== undefined) program.place(following);
@@ -148,7 +149,7 @@ function isTarget(child: readonly ChildStep[], id: string): boolean {
   return set.has(id);
 }
 
-type OtherStep = Exclude<ChildStep, { call: 'execve' | 'clone3' | 'clone' }>;
+type OtherStep = Exclude<ChildStep, { call: 'execve' | 'faccessat' | 'clone3' | 'clone' }>;
 
 function encodeStep(step: OtherStep, e: StepEncoder, options: RecordOptions, input: EncodeInput): void {
   switch (step.call) {

@@ -15,6 +15,7 @@ export function launchError(encoded: EncodedPlan, memory: ProgramMemory, errnoCo
 export function reportedError(step: ChildStep | undefined, errnoCode: number, candidates: () => readonly Candidate[], facts: Facts): SyscallError {
   const errno = errnoName(errnoCode);
   if (step === undefined) return new SyscallError({ attempted: 'run the launch plan', errno, detail: 'at an unknown step' });
+  if (step.call === 'faccessat') return execError({ command: step.args.command, candidates: candidates(), errno, architecture: facts.architecture });
   if (step.call === 'execve') return execError({ command: step.args.argv[0] ?? '', candidates: candidates(), errno, architecture: facts.architecture });
   return stepError(step, errno, facts);
 }

@@ -1,7 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compile, type BoxError, type CompileOptions, type HeldProcess, type LaunchedProcess, type LaunchPlan, type Spec } from '@tsc-box/model';
+import { compile, compileHook, type BoxError, type CompileOptions, type HeldProcess, type LaunchedProcess, type LaunchPlan, type Spec } from '@tsc-box/model';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openLinux } from '../index.ts';
 import { makeRoot, makeSpec, readAll, whyNot, type Root } from './busybox.testing.ts';
@@ -60,13 +60,45 @@ describe.skipIf(reason !== undefined)(title, () => {
     }
   });
 
-  it('tells at its start what can not be executed, as run does', async () => {
-    for (const [command, code] of [['nope', 'ERR_TSCBOX_COMMAND_NOT_FOUND'], ['/etc', 'ERR_TSCBOX_COMMAND_NOT_EXECUTABLE']] as const) {
-      const { held, plan, launched } = create(makeSpec(root, [command]));
-      expect(() => system.start(held, plan)).toThrow(failing({ code }));
-      expect(await launched.wait()).toEqual({ code: 127 });
-      for (const name of readdirSync(directory)) rmSync(join(directory, name));
+  it('tells at once that there is no such command, or a directory', () => {
+    for (const [command, code] of [['nope', 'ERR_TSCBOX_COMMAND_NOT_FOUND'], ['/etc', 'ERR_TSCBOX_COMMAND_NOT_EXECUTABLE'], ['/bin/nope', 'ERR_TSCBOX_COMMAND_NOT_FOUND']] as const) {
+      expect(() => create(makeSpec(root, [command]))).toThrow(failing({ code }));
     }
+  });
+
+  it('tells at its start what can not be executed, as run does', async () => {
+    writeFileSync(join(root.path, 'tmp', 'script'), '#!/no/interpreter\n', { mode: 0o755 });
+    const { held, plan, launched } = create(makeSpec(root, ['/tmp/script']));
+    expect(() => system.start(held, plan)).toThrow(/its interpreter "\/no\/interpreter" does not exist/);
+    expect(await launched.wait()).toEqual({ code: 127 });
+  });
+
+  it('lets hooks look at its namespaces before the root is switched, and fails with them', async () => {
+    const seen: string[] = [];
+    const options = { hooks: true, hold: true, id: 'test', root: { kind: 'directory', path: root.path } } as const;
+    const spec = makeSpec(root, ['true']);
+    const plan = compile(spec, system.facts(), options);
+    const request = { plan, stdio: { stdin: 'null', stdout: 'null', stderr: 'null' }, hold: { fifo: join(directory, 'fifo') } } as const;
+    launches.push(system.launch({
+      ...request,
+      onSetUp(process) {
+        const output = join(directory, 'output');
+        const hook = compileHook({ path: '/bin/sh', args: ['sh', '-c', 'cat; readlink /proc/self/ns/mnt; hostname'], env: ['PATH=/bin:/usr/bin'] }, { ...process, spec });
+        writeFileSync(output, '');
+        const [stdin, stdout] = [openSync('/dev/null', 'r'), openSync(output, 'w')];
+        expect(system.launchAndWait({ plan: hook, stdio: { stdin, stdout, stderr: 'null' } })).toEqual({ code: 0, timedOut: false });
+        seen.push(...readFileSync(output, 'utf8').trim().split('\n'), readlinkSync(`/proc/${String(process.pid)}/ns/mnt`));
+        const slow = compileHook({ path: '/bin/sleep', args: ['sleep', '600'] }, { ...process, spec });
+        expect(system.launchAndWait({ plan: slow, stdio: { stdin, stdout, stderr: 'null' } }, 20)).toEqual({ code: 137, signal: 9, timedOut: true });
+        closeSync(stdin);
+        closeSync(stdout);
+      },
+    }));
+    expect(seen[0]).toBe(seen[2]);
+    expect(seen[1]).toBe('box');
+    const failure = new Error('a hook failed');
+    const other = compile(makeSpec(root, ['true']), system.facts(), options);
+    expect(() => system.launch({ ...request, plan: other, hold: { fifo: join(directory, 'other') }, onSetUp: () => { throw failure; } })).toThrow(failure);
   });
 
   it('tells at once what fails before it waits, and leaves nothing', () => {

@@ -35,6 +35,7 @@ export function launchMonitored(request: LaunchRequest, facts: Facts): LaunchedP
   const child = createUndo();
   try {
     const prepared = prepare(request, facts, child, failure);
+    assert(prepared.hooks === undefined, 'a plan that stops for hooks has no monitor');
     const started = start(request, facts, prepared, openMonitorFiles(monitorOf(request), prepared, facts, child), child);
     child.run();
     for (const fd of Object.values(prepared.stdio.ours)) closeSync(fd);

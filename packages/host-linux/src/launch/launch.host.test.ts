@@ -142,7 +142,7 @@ describe.skipIf(reason !== undefined)(title, () => {
   });
 
   it('runs a reaper as process 1 with init: it passes signals on, and ends as the command does', async () => {
-    expect((await run(system, makeSpec(root, ['sh', '-c', 'echo $$; cat /proc/1/comm; exit 7']), { init: true }))).toEqual({ status: { code: 7 }, stdout: '2\ntsc-box-init\n', stderr: '' });
+    expect((await run(system, makeSpec(root, ['sh', '-c', 'echo $$; until grep -q tsc-box-init /proc/1/comm; do :; done; cat /proc/1/comm; exit 7']), { init: true }))).toEqual({ status: { code: 7 }, stdout: '2\ntsc-box-init\n', stderr: '' });
     const launched = start(system, makeSpec(root, ['sleep', '60']), { init: true });
     launched.kill(15);
     expect(await launched.wait()).toEqual({ code: 143 });

@@ -1,8 +1,8 @@
 /** Performs a launch plan on this kernel: prepare, clone, id maps, wait for exec; on failure everything is taken back. */
-import { closeSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { assert, InternalError, type ExitStatus, type Facts, type LaunchedProcess, type LaunchRequest } from '@tsc-box/model';
-import { receiveDescriptor, resizeTerminal } from '../ffi/descriptors.unsafe.ts';
-import { openPidfd, reapNow, signalPidfd, waitWhileEqual, type Reaped } from '../ffi/process.unsafe.ts';
+import { receiveDescriptor, resizeTerminal, writeByte } from '../ffi/descriptors.unsafe.ts';
+import { openPidfd, reapNow, signalPidfd, waitEnd, waitWhileEqual, type Reaped } from '../ffi/process.unsafe.ts';
 import { mapProgramMemory, type ProgramMemory } from '../launcher/run.unsafe.ts';
 import { seccompProgram } from '../seccomp/compile.ts';
 import { listenForChildren, waitForChild } from './children.ts';
@@ -31,6 +31,27 @@ export function launch(request: LaunchRequest, facts: Facts): LaunchedProcess {
     const started = start(request, facts, prepared, hold, child);
     child.run();
     return launched(started, prepared, request.plan.clone.flags.includes('CLONE_NEWPID'));
+  } catch (error) {
+    child.run();
+    failure.run();
+    throw error;
+  }
+}
+
+/** Stands still until the process has ended; kills it after so many milliseconds. */
+export function launchAndWait(request: LaunchRequest, facts: Facts, timeoutMs: number | undefined): ExitStatus & { readonly timedOut: boolean } {
+  const failure = createUndo();
+  const child = createUndo();
+  try {
+    const prepared = prepare(request, facts, child, failure);
+    const { pidfd, terminal } = start(request, facts, prepared, undefined, child);
+    if (terminal !== undefined) closeSync(terminal);
+    child.run();
+    const timedOut = timeoutMs !== undefined && !waitEnd(pidfd, timeoutMs);
+    if (timedOut) signalPidfd(pidfd, SIGKILL);
+    const { code = 255, signal } = reapNow(pidfd) ?? {};
+    closeSync(pidfd);
+    return { code, timedOut, ...(signal === undefined ? {} : { signal }) };
   } catch (error) {
     child.run();
     failure.run();
@@ -67,7 +88,7 @@ function start(request: LaunchRequest, facts: Facts, prepared: Prepared, hold: H
     program.write(memory.address, memory.bytes);
     const word = (ref: typeof report, offset = 0): number => memory.bytes.readUInt32LE(program.offsetOf(ref) + offset);
     // The child stops by itself at the id maps; else the launcher stands still until it has exec'ed.
-    const waits = plan.clone.idMaps !== undefined;
+    const waits = plan.clone.idMaps !== undefined || prepared.hooks !== undefined;
     listenForChildren();
     const pid = clone(plan, facts, {
       flags: flagsValue(plan.clone.flags, facts.architecture) + CLONE_VM + CLONE_CHILD_CLEARTID + (waits ? 0 : CLONE_VFORK),
@@ -76,7 +97,8 @@ function start(request: LaunchRequest, facts: Facts, prepared: Prepared, hold: H
     let current: Started = { pid, pidfd: word(pidfdAt), terminal: undefined };
     hold?.closeWriter();
     try {
-      if (waits) mapIds(plan, prepared, pid);
+      if (plan.clone.idMaps !== undefined) mapIds(plan, prepared, pid);
+      if (prepared.hooks !== undefined) awaitSetUp(request, prepared.hooks, () => (encoded.nested === undefined ? pid : word(encoded.nested.pid)));
       waitWhileEqual(program.addressOf(memory.address, alive), 1);
       if (encoded.nested !== undefined) current = followNested(encoded, memory, current, word);
       if (word(report) !== 0) {
@@ -87,14 +109,29 @@ function start(request: LaunchRequest, facts: Facts, prepared: Prepared, hold: H
       return { ...current, terminal: prepared.console === undefined ? undefined : receiveDescriptor(prepared.console) };
     } catch (error) {
       // The child runs in our memory until it has ended: nothing is freed before.
-      signalPidfd(current.pidfd, SIGKILL);
-      reapNow(current.pidfd);
-      closeSync(current.pidfd);
+      end(current.pidfd);
+      const nested = encoded.nested === undefined ? 0 : word(encoded.nested.pid);
+      if (nested !== 0 && nested !== current.pid) end(openPidfd(nested));
       throw error;
     }
   } finally {
     memory.free();
   }
+}
+
+function end(pidfd: number): void {
+  signalPidfd(pidfd, SIGKILL);
+  reapNow(pidfd);
+  closeSync(pidfd);
+}
+
+/** The child waits while hooks are run; when it has ended before, its report tells why. */
+function awaitSetUp({ onSetUp }: LaunchRequest, { setUp, goOn }: NonNullable<Prepared['hooks']>, pidOf: () => number): void {
+  setUp.closeWrite();
+  if (readSync(setUp.read, Buffer.alloc(1)) === 0) return;
+  const pid = pidOf();
+  onSetUp?.({ pid, startTime: startTimeOf(pid) ?? 0 });
+  writeByte(goOn.write);
 }
 
 /** The first process has ended, by its nested clone or by a failure; the one it made is our child and goes on. */

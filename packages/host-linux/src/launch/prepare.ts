@@ -19,6 +19,8 @@ export interface Prepared {
   readonly stdio: OpenedStdio;
   /** Pipe that releases the child once its ids are mapped. */
   readonly release: Pipe | undefined;
+  /** Where the child tells that it waits for hooks, and where it is told to go on. */
+  readonly hooks: { readonly setUp: Pipe; readonly goOn: Pipe } | undefined;
   /** Where the terminal's master side arrives. */
   readonly console: number | undefined;
   readonly reaper: ReaperFile | undefined;
@@ -67,6 +69,11 @@ export function prepare({ plan, stdio }: LaunchRequest, facts: Facts, child: Und
     const { read, write } = pipe();
     slots.set(SYSTEM_SLOTS.parentAliveRead, read).set(SYSTEM_SLOTS.parentAliveWrite, write);
   }
+  let hooks: { readonly setUp: Pipe; readonly goOn: Pipe } | undefined;
+  if (plan.child.some((step) => step.id === 'hooks.wait')) {
+    hooks = { setUp: pipe(), goOn: pipe() };
+    slots.set(SYSTEM_SLOTS.setUpWrite, hooks.setUp.write).set(SYSTEM_SLOTS.goOnRead, hooks.goOn.read).set(SYSTEM_SLOTS.goOnWrite, hooks.goOn.write);
+  }
   let console: number | undefined;
   if (plan.terminal) {
     const [ours, theirs] = makeSocketPair();
@@ -80,7 +87,7 @@ export function prepare({ plan, stdio }: LaunchRequest, facts: Facts, child: Und
     child.add(() => closeSync(reaper.fd));
     slots.set(SYSTEM_SLOTS.reaper, reaper.fd);
   }
-  return { slots, cgroup, cgroups: (cgroup ?? joined)?.taskFds ?? [], cgroupDirectory: cgroup?.directoryFd, stdio: streams, release, console, reaper };
+  return { slots, cgroup, cgroups: (cgroup ?? joined)?.taskFds ?? [], cgroupDirectory: cgroup?.directoryFd, stdio: streams, release, hooks, console, reaper };
 }
 
 /** A pipe that is closed, both ends, when the child needs it no more. */

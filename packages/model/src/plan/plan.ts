@@ -60,6 +60,10 @@ export interface CallArgs {
   readonly clone: { readonly flags: readonly string[]; readonly parent: 'reaper' };
   /** A program of a few kilobytes takes the process over and does the steps after this one: no memory of the launcher is held while it waits. */
   readonly execveat: { readonly fd: Fd };
+  /** Fails when none of the candidates is there and may be executed: what execve(2) would tell only at the start. */
+  readonly faccessat: { readonly command: string; readonly candidates: readonly string[] };
+  /** Keeps a descriptor over execve(2). */
+  readonly fcntl: { readonly fd: number; readonly command: 'F_SETFD'; readonly value: 0 };
   readonly sched_setscheduler: { readonly policy: string; readonly priority: number };
   readonly setpriority: { readonly nice: number };
   readonly ioprio_set: { readonly class: string; readonly priority: number };
@@ -142,6 +146,10 @@ export const SYSTEM_SLOTS = {
   holdResult: 'system.hold-result',
   /** The file that a held process is while it waits. */
   holder: 'system.holder',
+  /** Two pipes: on one the child tells that namespaces and mounts are made, on the other it waits while hooks are run. */
+  setUpWrite: 'system.set-up-write',
+  goOnRead: 'system.go-on-read',
+  goOnWrite: 'system.go-on-write',
   /** Socket on which the master side of the terminal is passed to the parent. */
   consoleSocket: 'system.console-socket',
   /** Descriptors the process gets as 0, 1 and 2 where there is no terminal. */

@@ -7,7 +7,7 @@ import { createBuilder } from './builder.ts';
 import type { CompileOptions, Context } from './context.ts';
 import { addDevices, addTerminal } from './devices.ts';
 import { addMounts, addReadonlyTmpfs, addSharedSources } from './mounts.ts';
-import { addNamespaceSteps, planClone, planNamespaceFiles } from './namespaces.ts';
+import { addHookStop, addNamespaceSteps, planClone, planNamespaceFiles } from './namespaces.ts';
 import { addEarlyProcess, addProcess, addSysctls } from './process.ts';
 import { addPathGuards, addRoot, addSwitchRoot } from './rootfs.ts';
 
@@ -30,6 +30,7 @@ export function compile(spec: Spec, facts: Facts, options: CompileOptions): Laun
   addReadonlyTmpfs(context);
   addSysctls(context);
   addPathGuards(context);
+  if (options.hooks === true) addHookStop(context);
   addSwitchRoot(context);
   addProcess(context);
   return {

@@ -15,6 +15,8 @@ export interface CompileOptions {
   readonly init?: boolean;
   /** The process waits for `System.start` before it executes the command. Not with `init`. */
   readonly hold?: boolean;
+  /** The child stops when its namespaces and mounts are made, before the root is switched: `LaunchRequest.onSetUp`. */
+  readonly hooks?: boolean;
   /** So many descriptors from 3 on are the command's too. */
   readonly preserveFds?: number;
   /** What each bind mount's source is on the host: the compiler does no I/O. Absent sources count as directories. */

@@ -81,6 +81,13 @@ export function addParentAlive({ b, options }: Context): void {
   b.add('parent-alive', 'write', { fd: slot(SYSTEM_SLOTS.parentAliveWrite), data: '.' }, 'the launcher had not died before it was asked about');
 }
 
+/** Hooks that see the namespaces of the container and the root of the host: config.md, "POSIX-platform Hooks". */
+export function addHookStop({ b }: Context): void {
+  b.add('hooks.close-write', 'close', { fd: slot(SYSTEM_SLOTS.goOnWrite) }, "so that the launcher's death is seen");
+  b.add('hooks.reached', 'write', { fd: slot(SYSTEM_SLOTS.setUpWrite), data: '.' }, 'namespaces and mounts are made');
+  b.add('hooks.wait', 'read', { fd: slot(SYSTEM_SLOTS.goOnRead), count: 1 }, 'wait for the hooks');
+}
+
 function addDeferredUnshare({ b, fresh, joined }: Context): void {
   if (!joined.has('user') && !joined.has('pid')) return;
   const flags = [...fresh].filter((type) => !['user', 'cgroup', 'time', 'pid'].includes(type)).map((type) => CLONE_FLAG[type] ?? type);

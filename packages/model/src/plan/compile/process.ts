@@ -47,7 +47,11 @@ export function addProcess(context: Context): void {
   addCwd(context, process.cwd);
   for (const limit of process.rlimits ?? []) b.add(`rlimit.${limit.type}`, 'prlimit64', { resource: limit.type, soft: limit.soft, hard: limit.hard }, limit.type);
   addScheduling(context);
-  if (options.hold === true) addHolder(context);
+  if (options.hold === true) {
+    const command = process.args[0] ?? '';
+    b.add('lookup', 'faccessat', { command, candidates: execCandidates(command, process.env ?? []) }, 'find the command');
+    addHolder(context);
+  }
   addIdentity(context);
   addParentDeath(context, 'last');
   addParentAlive(context);
@@ -55,6 +59,7 @@ export function addProcess(context: Context): void {
   if (options.hold === true) addHold(context);
   if (spec.linux?.seccomp !== undefined && process.noNewPrivileges === true) addSeccomp(context);
   b.add('fds', 'close_range', { first: firstFd(context), flags: ['CLOSE_RANGE_CLOEXEC'] }, 'no descriptor of the launcher leaks');
+  for (let fd = 3; fd < firstFd(context); fd += 1) b.add(`fds.keep.${fd}`, 'fcntl', { fd, command: 'F_SETFD', value: 0 }, 'asked to be kept', { onError: { action: 'ignore', errno: 'EBADF' } });
   for (const signal of RESET_SIGNALS) b.add(`signal.${signal}`, 'rt_sigaction', { signal, handler: 'SIG_DFL' }, 'not ignored, whatever the launcher ignores');
   if (options.init === true) b.add('init', 'clone', { flags: ['CLONE_VM', 'CLONE_VFORK'], parent: 'reaper' }, 'the command as a child; process 1 reaps and passes signals on');
   b.add('signals.unblock', 'rt_sigprocmask', { how: 'SIG_SETMASK', set: [] }, 'blocked since the clone');
@@ -75,7 +80,7 @@ function firstFd({ options }: Context): number {
   return 3 + (options.preserveFds ?? 0);
 }
 
-/** Before the change of user: it is executed with the rights that the rest of the setup needs. Nobody in the container may trace it. */
+/** Before the change of user: the program is executed with the rights that the rest of the setup needs. Nobody in the container may trace it. */
 function addHolder({ b, options }: Context): void {
   if (options.init === true) throw new UnsupportedError({ attempted: 'hold a process behind an init', detail: 'the two can not be had together' });
   b.add('hold.enter', 'execveat', { fd: slot(SYSTEM_SLOTS.holder) }, 'a program of a few kilobytes does the rest: the launcher may end');
