@@ -60,26 +60,35 @@ const shebang = {
 };
 
 /** Chunks are named by their content: old ones would pile up. */
-const clean = { name: 'clean', buildStart: () => rmSync(new URL('dist/chunks', import.meta.url), { recursive: true, force: true }) };
+const clean = (chunks) => ({ name: 'clean', buildStart: () => rmSync(new URL(`dist/${chunks}`, import.meta.url), { recursive: true, force: true }) });
 
 /** What every `run` of the built-in image loads: one file is read quicker than ten. */
 const isOfEveryRun = (id) => /\/packages\/(?:model\/src|host-linux\/src\/(?!layers\/(?:extract|archiver|pack|place|tree-|usage|union-directory))|engine\/src\/(?:index|containers)|cli\/src\/(?:args|program|dispatch|report\/(?:write|style|errors)|io\/(?:signals|streams)|commands\/(?:registry|image-commands|request|run)))/.test(id) && !/\/(?:layers\/layer-tree|images)/.test(id) || id.includes('rolldown/runtime');
 
-export default defineConfig({
-  input: { 'tsc-box': 'src/main.ts' },
+/** What every command of the OCI runtime loads: nothing of images, terminals and help. */
+const isOfRuntime = (id) => !/\/layers\/(?:extract|archiver|pack|place|tree-|usage|union-directory|layer-tree)|\/io\/(?:attach|terminal|tty)|\/runtime\/main/.test(id);
+
+/** A command of its own: nothing is shared between bundles, so that none reads what only another needs. */
+const bundle = (name, input, chunks, group, isOfGroup) => ({
+  input: { [name]: input },
   platform: 'node',
   external: ['koffi'],
   resolve: { conditionNames: ['source', 'import', 'node', 'default'] },
   preserveEntrySignatures: false,
   transform: { define: { 'performance.now': 'milliseconds' } },
-  plugins: [clean, mainThread, nativeRequire, lazyBuiltins, ascii, shebang],
+  plugins: [clean(chunks), mainThread, nativeRequire, lazyBuiltins, ascii, shebang],
   output: {
     // Code from a cache has no `import()` of its own: Node's modules are required.
     dynamicImportInCjs: false,
-    dir: 'dist', format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: 'chunks/[name]-[hash].cjs',
+    dir: 'dist', format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: `${chunks}/[name]-[hash].cjs`,
     // Names stay as they are, for stack traces. Without comments and spaces half as much is read at each start.
-    codeSplitting: { groups: [{ name: 'run', test: isOfEveryRun, includeDependenciesRecursively: false }] },
+    codeSplitting: { groups: [{ name: group, test: isOfGroup, includeDependenciesRecursively: false }] },
     minify: { mangle: false, compress: true, codegen: { removeWhitespace: true } },
     banner: 'const nativeRequire = require, nativeModule = module, milliseconds = () => process.uptime() * 1000;',
   },
 });
+
+export default defineConfig([
+  bundle('tsc-box', 'src/main.ts', 'chunks', 'run', isOfEveryRun),
+  bundle('tsc-box-runtime', 'src/runtime/main.ts', 'runtime-chunks', 'runtime', isOfRuntime),
+]);

@@ -2,10 +2,10 @@
 import { statSync } from 'node:fs';
 import { useCodeCache, type LoaderClass } from './code-cache.ts';
 
-/** `loader` is the class of CommonJS modules, and `chunks` the directory of this program's parts. */
-export function useCompileCache(loader: LoaderClass, chunks: string): void {
+/** `loader` is the class of CommonJS modules, `chunks` the directory of this program's parts, and `part` a directory of its own in the cache. `mayWrite`: this use of the program stands for most. */
+export function useCompileCache(loader: LoaderClass, chunks: string, mayWrite: boolean, part = ''): void {
   const directory = cacheDirectory(process.env, process.getuid?.());
-  if (directory !== undefined) useCodeCache(loader, chunks, directory, process.argv[2] === 'run');
+  if (directory !== undefined) useCodeCache(loader, chunks, `${directory}${part}`, mayWrite);
 }
 
 /**

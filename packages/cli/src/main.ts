@@ -5,5 +5,5 @@ import { useCompileCache } from './compile-cache.ts';
 
 declare const nativeModule: { readonly constructor: LoaderClass; readonly path: string };
 
-useCompileCache(nativeModule.constructor, join(nativeModule.path, 'chunks'));
+useCompileCache(nativeModule.constructor, join(nativeModule.path, 'chunks'), process.argv[2] === 'run');
 void import('./program.ts').then(({ start }) => start());

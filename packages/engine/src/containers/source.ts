@@ -38,17 +38,31 @@ function directory(flag: string, text: string, cwd: string): { readonly label: s
 /** Options that change nothing in the container's configuration. */
 const BUNDLE_OPTIONS: ReadonlySet<string> = new Set<keyof RunOptions>(['name', 'interactive', 'noPivot']);
 
+export interface LoadedBundle {
+  readonly spec: Spec;
+  /** Absolute. */
+  readonly rootfs: string;
+  readonly warnings: readonly string[];
+  readonly sources: Readonly<Record<string, 'file' | 'directory'>>;
+}
+
 /**
- * A bundle's own configuration, with its relative paths made absolute (runtime-spec config.md, "Root", "Mounts").
+ * A bundle's own configuration.
  * @throws UsageError where options would change it, SpecError where it is not valid, UnsupportedError for hooks.
  */
-export function readBundle(path: string, request: RunRequest): { readonly spec: Spec; readonly rootfs: string; readonly warnings: readonly string[]; readonly sources: Readonly<Record<string, 'file' | 'directory'>> } {
+export function readBundle(path: string, request: RunRequest): LoadedBundle {
   const set = Object.entries(request.options).filter(([key, value]) => value !== undefined && value !== false && !BUNDLE_OPTIONS.has(key)).map(([key]) => key);
   if (set.length > 0 || request.command.length > 0) throw new UsageError({ attempted: 'run a bundle', detail: `found ${set.length > 0 ? `options: ${set.join(', ')}` : 'a command'}, allowed: none`, hint: `the bundle says what is run: change ${path}/config.json` });
-  const { spec, warnings } = parseSpec(readConfig(`${path}/config.json`));
-  const hooks = Object.entries(spec.hooks ?? {}).filter(([, list]) => Array.isArray(list) && list.length > 0).map(([name]) => name);
-  if (hooks.length > 0) throw new UnsupportedError({ attempted: 'run the hooks of a bundle', detail: `found ${hooks.join(', ')}`, hint: 'remove them from config.json, or use an OCI runtime' });
-  if (spec.root === undefined) throw new UsageError({ attempted: 'run a bundle', detail: 'its config.json has no root', path: `${path}/config.json` });
+  const bundle = loadBundle(path, `${path}/config.json`);
+  const hooks = Object.entries(bundle.spec.hooks ?? {}).filter(([, list]) => Array.isArray(list) && list.length > 0).map(([name]) => name);
+  if (hooks.length > 0) throw new UnsupportedError({ attempted: 'run the hooks of a bundle', detail: `found ${hooks.join(', ')}`, hint: 'remove them from config.json, or use tsc-box-runtime' });
+  return bundle;
+}
+
+/** The configuration of a bundle with its relative paths made absolute (runtime-spec config.md, "Root", "Mounts"). @throws UsageError, SpecError */
+export function loadBundle(path: string, config: string): LoadedBundle {
+  const { spec, warnings } = parseSpec(readConfig(config));
+  if (spec.root === undefined) throw new UsageError({ attempted: 'run a bundle', detail: 'its config.json has no root', path: config });
   const rootfs = resolve(path, spec.root.path);
   if (hostPath(rootfs)?.kind !== 'directory') throw new UsageError({ attempted: 'run a bundle', detail: `its root "${spec.root.path}" is no directory`, path: rootfs });
   const mounts = (spec.mounts ?? []).map((mount) => (isBind(mount) && mount.source !== undefined ? { ...mount, source: resolve(path, mount.source) } : mount));

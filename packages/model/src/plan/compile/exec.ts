@@ -20,6 +20,8 @@ export interface ExecTarget {
   readonly id: string;
   /** Kill the process when the thread that launched it dies (prctl(2), PR_SET_PDEATHSIG). */
   readonly dieWithParent?: boolean;
+  /** So many descriptors from 3 on are the process's too. */
+  readonly preserveFds?: number;
 }
 
 const TARGET_SLOT = 'target';
@@ -34,7 +36,7 @@ export function compileExec(process: SpecProcess, target: ExecTarget, facts: Fac
   const user = umask === undefined || process.user.umask !== undefined ? process.user : { ...process.user, umask };
   const context: Context = {
     spec: { ...target.spec, process: { ...process, user } }, facts, b: createBuilder(), userns: types.has('user'),
-    options: { id: target.id, root: { kind: 'directory', path: '/' }, ...(target.dieWithParent === true ? { dieWithParent: true } : {}) },
+    options: { id: target.id, root: { kind: 'directory', path: '/' }, ...(target.dieWithParent === true ? { dieWithParent: true } : {}), ...(target.preserveFds === undefined ? {} : { preserveFds: target.preserveFds }) },
     // A time namespace can't be joined (see compile): one with the same offsets is made.
     fresh: new Set(types.has('time') ? ['time'] : []),
     joined: new Map([...types].filter((type) => type !== 'time').map((type) => [type, `/proc/${target.pid}/ns/${type}`])),
