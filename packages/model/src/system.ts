@@ -60,6 +60,8 @@ export interface LaunchRequest {
   readonly monitor?: MonitorRequest;
   /** The process waits for `System.start` before it executes the command. */
   readonly hold?: HoldRequest;
+  /** The caller ends at once and does not wait: the process is left, as a zombie too, for whoever inherits it (a subreaper). */
+  readonly leave?: boolean;
   /** Called, where the plan stops for hooks, when namespaces and mounts are made and the root is still the host's. What it throws fails the launch. */
   readonly onSetUp?: (process: ProcessIdentity) => void;
 }

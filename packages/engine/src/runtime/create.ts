@@ -9,6 +9,7 @@ import { runHooks, runInnerHooks, tryHooks } from './hooks.ts';
 import { destroy } from './delete.ts';
 import { claimDirectory, directoryOf, fifoOf, locked, ociState, readPlan, readSpec, readState, removeDirectory, statusOf, writeJson, writeState } from './state.ts';
 import { writePidFile } from './pid-file.ts';
+import { copyUp, takeCopyUps } from './tmpcopyup.ts';
 import type { CreateRequest, Runtime, RuntimeState } from './types.ts';
 
 const [STDIN, STDOUT, STDERR] = [0, 1, 2];
@@ -21,11 +22,11 @@ export function create(runtime: Runtime, request: CreateRequest): LaunchedProces
   let state: RuntimeState | undefined;
   let hooks: Spec['hooks'];
   try {
-    const { spec, rootfs, sources } = load(runtime, bundle, request);
+    const { spec, rootfs, sources, copies } = load(runtime, bundle, request);
     hooks = spec.hooks;
     checkConsole(spec, request);
     const plan = compile(spec, runtime.system.facts(), {
-      id, root: { kind: 'directory', path: rootfs }, sources, hold: true, hooks: hasEarlyHooks(spec),
+      id, root: { kind: 'directory', path: rootfs }, sources, hold: true, hooks: hasEarlyHooks(spec) || copies.length > 0,
       ...(request.noPivot === true ? { noPivot: true } : {}), ...(request.preserveFds === undefined ? {} : { preserveFds: request.preserveFds }),
     });
     for (const warning of plan.warnings) runtime.warn(warning);
@@ -35,8 +36,11 @@ export function create(runtime: Runtime, request: CreateRequest): LaunchedProces
     writeJson(`${directory}/plan.json`, restOf(plan));
     writeState(directory, base);
     const launched = runtime.system.launch({
-      plan, stdio: { stdin: STDIN, stdout: STDOUT, stderr: STDERR }, cacheDir: `${runtime.root}/.cache`, hold: { fifo: fifoOf(directory) },
-      onSetUp: (process) => runEarlyHooks(runtime, directory, { ...base, process }, spec),
+      plan, stdio: { stdin: STDIN, stdout: STDOUT, stderr: STDERR }, cacheDir: `${runtime.root}/.cache`, leave: request.foreground !== true, hold: { fifo: fifoOf(directory) },
+      onSetUp(process) {
+        copyUp(copies, process.pid);
+        runEarlyHooks(runtime, directory, { ...base, process }, spec);
+      },
     });
     finish(runtime, request, directory, base, launched);
     return launched;
@@ -60,13 +64,14 @@ function finish(runtime: Runtime, request: CreateRequest, directory: string, sta
   }
 }
 
-function load(runtime: Runtime, bundle: string, request: CreateRequest): { readonly spec: Spec; readonly rootfs: string; readonly sources: Readonly<Record<string, 'file' | 'directory'>> } {
+function load(runtime: Runtime, bundle: string, request: CreateRequest): { readonly spec: Spec; readonly rootfs: string; readonly sources: Readonly<Record<string, 'file' | 'directory'>>; readonly copies: readonly string[] } {
   const loaded = loadBundle(bundle, `${bundle}/config.json`);
   for (const warning of loaded.warnings) runtime.warn(warning);
-  const spec = withDefaultMappings(loaded.spec, runtime.system.facts());
+  const { spec: plain, directories } = takeCopyUps(loaded.spec, loaded.rootfs);
+  const spec = withDefaultMappings(plain, runtime.system.facts());
   const { cgroupsPath, ...linux } = spec.linux ?? {};
   const path = cgroupsPath === undefined || cgroupsPath === '' ? `/tsc-box/${request.id}` : cgroupsPath;
-  return { ...loaded, spec: { ...spec, linux: request.withoutCgroup === true ? linux : { ...linux, cgroupsPath: path } } };
+  return { ...loaded, copies: directories, spec: { ...spec, linux: request.withoutCgroup === true ? linux : { ...linux, cgroupsPath: path } } };
 }
 
 /** @throws UsageError in the words of runc. */

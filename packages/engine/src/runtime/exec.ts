@@ -22,7 +22,7 @@ export function exec(runtime: Runtime, request: ExecRequest, processOf: (spec: S
   if (!terminal && consoleSocket !== undefined) throw new UsageError({ attempted, detail: 'cannot use console socket if runc will not detach or allocate tty', hint: 'give --tty' });
   const plan = compileExec(process, { ...state.process, id, spec, ...(request.preserveFds === undefined ? {} : { preserveFds: request.preserveFds }) }, runtime.system.facts());
   for (const warning of plan.warnings) runtime.warn(warning);
-  const launched = runtime.system.launch({ plan, stdio: { stdin: STDIN, stdout: STDOUT, stderr: STDERR }, cacheDir: `${runtime.root}/.cache` });
+  const launched = runtime.system.launch({ plan, stdio: { stdin: STDIN, stdout: STDOUT, stderr: STDERR }, cacheDir: `${runtime.root}/.cache`, leave: request.detach });
   try {
     if (launched.terminal !== undefined && consoleSocket !== undefined) runtime.system.passTerminal(consoleSocket, launched.terminal);
     if (pidFile !== undefined) writePidFile(pidFile, launched.pid);

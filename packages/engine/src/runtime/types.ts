@@ -53,7 +53,7 @@ export interface CreateRequest {
   readonly preserveFds?: number;
   /** No cgroup of its own: crun's `--cgroup-manager disabled`. */
   readonly withoutCgroup?: boolean;
-  /** A foreground `run` relays the terminal itself. */
+  /** `run` in the foreground waits for the process, and relays the terminal itself. */
   readonly foreground?: boolean;
 }
 

@@ -30,7 +30,7 @@ export function launch(request: LaunchRequest, facts: Facts): LaunchedProcess {
     const hold = request.hold === undefined ? undefined : openHold(request.hold.fifo, prepared.slots, child, failure);
     const started = start(request, facts, prepared, hold, child);
     child.run();
-    return launched(started, prepared, request.plan.clone.flags.includes('CLONE_NEWPID'));
+    return launched(started, prepared, request);
   } catch (error) {
     child.run();
     failure.run();
@@ -145,10 +145,11 @@ function followNested({ nested, program }: EncodedPlan, memory: ProgramMemory, f
   return { pid, pidfd: openPidfd(pid), terminal: undefined };
 }
 
-function launched({ pid, pidfd, terminal }: Started, { cgroup, stdio }: Prepared, ownPids: boolean): LaunchedProcess {
+function launched({ pid, pidfd, terminal }: Started, { cgroup, stdio }: Prepared, { plan, leave }: LaunchRequest): LaunchedProcess {
+  const ownPids = plan.clone.flags.includes('CLONE_NEWPID');
   let ended = false;
   let last: Reaped | undefined;
-  const reaped = waitForChild(pidfd);
+  const reaped = leave === true ? new Promise<Reaped>(() => undefined) : waitForChild(pidfd);
   const status = reaped.then((exit): ExitStatus => {
     ended = true;
     last = exit;

@@ -47,7 +47,7 @@ const NOTHING = new Set(['defaults', 'silent', 'loud']);
 
 const REFUSED: Readonly<Record<string, string>> = {
   remount: 'each mount is made once, with its final attributes',
-  tmpcopyup: 'a tmpfs starts empty',
+  tmpcopyup: 'a tmpfs starts empty; tsc-box-runtime copies',
   idmap: 'mounts with id mappings of their own are not built',
   ridmap: 'mounts with id mappings of their own are not built',
 };

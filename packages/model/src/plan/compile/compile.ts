@@ -1,9 +1,10 @@
 /** `compile`: spec and facts in, launch plan out. The same input always gives the same plan. */
-import { SpecError, UnsupportedError } from '../../errors/box-error.ts';
+import { UnsupportedError } from '../../errors/box-error.ts';
 import type { Spec } from '../../spec/spec.ts';
 import type { Facts } from '../facts.ts';
 import type { LaunchPlan, PrepareStep } from '../plan.ts';
 import { createBuilder } from './builder.ts';
+import { cgroupPath } from './cgroup-path.ts';
 import type { CompileOptions, Context } from './context.ts';
 import { addDevices, addTerminal } from './devices.ts';
 import { addMounts, addReadonlyTmpfs, addSharedSources } from './mounts.ts';
@@ -46,15 +47,6 @@ function planCgroup(spec: Spec): PrepareStep[] {
   const given = spec.linux?.cgroupsPath;
   if (given === undefined) return [];
   return [{ id: 'cgroup', call: 'cgroup', args: { path: cgroupPath(given), resources: spec.linux?.resources ?? {} }, why: 'a budget of its own' }];
-}
-
-/** config-linux.md, "Cgroups Path": absolute, or relative to a place that the runtime chooses. */
-function cgroupPath(given: string): string {
-  const found = `found ${JSON.stringify(given)}`;
-  if (/^[^/]*:[^/]*:[^/]*$/.test(given)) throw new UnsupportedError({ attempted: 'place the container by systemd (slice:prefix:name)', detail: found, hint: 'give linux.cgroupsPath as an absolute path' });
-  const parts = given.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.length === 0 || parts.includes('..')) throw new SpecError({ pointer: 'linux.cgroupsPath', detail: `${found}, allowed: a path below the root of the cgroups, without ".."` });
-  return `${given.startsWith('/') ? '' : '/tsc-box'}/${parts.join('/')}`;
 }
 
 function checkFacts({ fresh, facts, joined, options }: Context): void {

@@ -2,6 +2,8 @@
 import { parseMountOptions, type ParsedMountOptions } from '../../spec/mount-options.ts';
 import type { SpecMount } from '../../spec/spec.ts';
 import { IGNORE, slot } from './builder.ts';
+import type { CgroupHierarchy } from '../facts.ts';
+import { cgroupPath } from './cgroup-path.ts';
 import type { Context } from './context.ts';
 import { addTarget } from './targets.ts';
 
@@ -117,24 +119,48 @@ function addCgroupMount(context: Context, mount: SpecMount, parsed: ParsedMountO
   }
   addTarget(b, name, mount.destination, 'directory');
   const attributes = ['MOUNT_ATTR_NOSUID', 'MOUNT_ATTR_NODEV', 'MOUNT_ATTR_NOEXEC', ...parsed.set.filter((flag) => flag === 'MOUNT_ATTR_RDONLY')];
+  const own = context.spec.linux?.cgroupsPath;
+  if (!fresh.has('cgroup') && own !== undefined && facts.cgroup.layout !== 'v2') return addOwnCgroups(context, name, own, attributes, mount.destination);
   if (!fresh.has('cgroup') || context.joined.has('user')) {
     return addBind(context, '/sys/fs/cgroup', { ...parsed, bind: true, recursiveBind: true, set: [], clear: [], recursiveSet: attributes, recursiveClear: [] }, name, mount.destination);
   }
   if (facts.cgroup.layout === 'v2') return addCgroup2(context, name, name, attributes, mount.destination);
+  addHierarchies(context, name, attributes, mount.destination, (hierarchy, at, destination) => {
+    if (hierarchy.version === 2) addCgroup2(context, at, at, attributes, destination);
+    else addCgroup1(context, at, hierarchy.controllers, attributes, destination);
+  });
+}
+
+/** A tmpfs with a directory for each hierarchy, which `add` mounts. */
+function addHierarchies({ b, facts }: Context, name: string, attributes: readonly string[], destination: string, add: (hierarchy: CgroupHierarchy, at: string, destination: string) => void): void {
   b.add(`${name}.fsopen`, 'fsopen', { fsname: 'tmpfs' }, 'a directory for the hierarchies', { result: `${name}.fs` });
   b.add(`${name}.mode`, 'fsconfig', { fd: slot(`${name}.fs`), cmd: 'FSCONFIG_SET_STRING', key: 'mode', value: '755' }, 'mode=755');
   b.add(`${name}.create`, 'fsconfig', { fd: slot(`${name}.fs`), cmd: 'FSCONFIG_CMD_CREATE' }, 'a directory for the hierarchies');
   b.add(`${name}.fsmount`, 'fsmount', { fd: slot(`${name}.fs`), attributes: attributes.filter((flag) => flag !== 'MOUNT_ATTR_RDONLY') }, 'a directory for the hierarchies', { result: `${name}.mount` });
-  b.add(`${name}.attach`, 'move_mount', { from: slot(`${name}.mount`), to: slot(name), toPath: '' }, `attach it at ${mount.destination}`);
-  hierarchies.forEach((hierarchy, index) => {
+  b.add(`${name}.attach`, 'move_mount', { from: slot(`${name}.mount`), to: slot(name), toPath: '' }, `attach it at ${destination}`);
+  facts.cgroup.hierarchies.forEach((hierarchy, index) => {
     const dir = hierarchy.mountpoint.split('/').pop() ?? String(index);
     const at = `${name}.${index}`;
     b.add(`${at}.mkdir`, 'mkdirat', { dirfd: slot(`${name}.mount`), path: dir, mode: 0o755 }, `a place for ${dir}`);
     b.add(`${at}.target`, 'openat2', { dirfd: slot(`${name}.mount`), path: dir, flags: ['O_PATH', 'O_DIRECTORY', 'O_CLOEXEC'], resolve: ['RESOLVE_BENEATH'] }, `a place for ${dir}`, { result: at });
-    if (hierarchy.version === 2) addCgroup2(context, at, at, attributes, `${mount.destination}/${dir}`);
-    else addCgroup1(context, at, hierarchy.controllers, attributes, `${mount.destination}/${dir}`);
+    add(hierarchy, at, `${destination}/${dir}`);
   });
   if (attributes.includes('MOUNT_ATTR_RDONLY')) b.add(`${name}.readonly`, 'mount_setattr', { dirfd: slot(`${name}.mount`), path: '', recursive: false, set: ['MOUNT_ATTR_RDONLY'], clear: [] }, 'read-only');
+}
+
+/** Without a cgroup namespace the container sees its own cgroup of each hierarchy, where it has one: as runc on version 1. */
+function addOwnCgroups(context: Context, name: string, path: string, attributes: readonly string[], destination: string): void {
+  const { b } = context;
+  addHierarchies(context, name, attributes, destination, ({ mountpoint, parent = '/' }, at, to) => {
+    const flags = ['OPEN_TREE_CLONE', 'OPEN_TREE_CLOEXEC'];
+    const own = `${mountpoint}${parent === '/' ? '' : parent}${cgroupPath(path)}`;
+    b.add(`${at}.clone`, 'open_tree', { dirfd: 'AT_FDCWD', path: own, flags }, "the container's cgroup", { result: `${at}.tree`, onSuccess: `${at}.ready`, onError: { action: 'jump', to: `${at}.all`, errno: 'ENOENT' } });
+    b.land(`${at}.all`);
+    b.add(`${at}.clone-all`, 'open_tree', { dirfd: 'AT_FDCWD', path: mountpoint, flags }, 'a hierarchy in which it has none', { result: `${at}.tree` });
+    b.land(`${at}.ready`);
+    b.add(`${at}.attributes`, 'mount_setattr', { dirfd: slot(`${at}.tree`), path: '', recursive: false, set: attributes, clear: [], propagation: 'MS_PRIVATE' }, 'with its attributes');
+    b.add(`${at}.attach`, 'move_mount', { from: slot(`${at}.tree`), to: slot(at), toPath: '' }, `attach it at ${to}`);
+  });
 }
 
 function addCgroup2({ b }: Context, name: string, target: string, attributes: readonly string[], destination: string): void {
