@@ -63,10 +63,14 @@ function findCommand(name: string): Command {
   throw new UsageError({ attempted: 'read the command line', detail: `unknown command "${name}", allowed: ${COMMANDS.map((one) => one.name).join(', ')}`, hint: guess === undefined ? helpHint(undefined) : `did you mean "${guess}"?` });
 }
 
-/** Commands for our own use: completion scripts and the guard. */
+/** Commands for our own use: completion scripts, the guard and the supervisor. */
 async function hidden(name: string, words: readonly string[], top: Parsed, outside: Outside): Promise<number> {
   const engine = (): Promise<Engine> => outside.openEngine(systemName(top, outside), stringValue(top, 'root'));
   if (name === '__complete') return await (await import('./commands/completion.ts')).completeWords(words, engine, (text) => outside.write(text));
+  if (name === '__supervise') {
+    await (await (await engine()).life()).supervise();
+    return 0;
+  }
   if (name !== '__sweep') findCommand(name);
   (await engine()).sweep();
   return 0;

@@ -14,7 +14,7 @@ const outside: Outside = {
   style: (fd) => styleFor(fd, process.env),
   async openEngine(systemName, root) {
     const system = await openSystem(systemName);
-    return (await import('@tsc-box/engine')).openEngine({ system, ...(root === undefined ? {} : { root }) });
+    return (await import('@tsc-box/engine')).openEngine({ system, startSupervisor: () => startSupervisor(systemName, root), ...(root === undefined ? {} : { root }) });
   },
   async startGuard(systemName, root) {
     const script = process.argv[1];
@@ -26,6 +26,17 @@ const outside: Outside = {
     return startGuard([process.execPath, script, '--system', 'linux', ...(root === undefined ? [] : ['--root', resolve(root)]), '__sweep'], env);
   },
 };
+
+/** It outlives this process and its session, and ends by itself when there is nothing to look after. */
+function startSupervisor(systemName: string, root: string | undefined): void {
+  const script = process.argv[1];
+  if (script === undefined) return;
+  void import('node:child_process').then(({ spawn }) => {
+    const child = spawn(process.execPath, [script, '--system', systemName, ...(root === undefined ? [] : ['--root', resolve(root)]), '__supervise'], { detached: true, stdio: 'ignore', cwd: '/' });
+    child.on('error', (error) => writeAll(2, renderError(error, 'text', plain)));
+    child.unref();
+  });
+}
 
 /** Does what the command line says, and ends the process. */
 export function start(): void {

@@ -18,6 +18,7 @@ export * from './options/spec-from-options.ts';
 export * from './options/namespaces.ts';
 export * from './options/etc-files.ts';
 export * from './options/exec.ts';
+export { parseResources } from './options/resources.ts';
 export { MASKED_PATHS, READONLY_PATHS } from './options/security.ts';
 export { chooseCommand, chooseUser, DEFAULT_PATH } from './options/process.ts';
 export { cleanPath, resolvePath } from './options/paths.ts';

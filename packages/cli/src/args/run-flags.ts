@@ -18,7 +18,7 @@ const yes = { boolean: true } as const;
 const many = { list: true } as const;
 
 /** Keys that are not container options. */
-export const REQUEST_KEYS: readonly string[] = ['remove', 'rootfs', 'bundle', 'simulate', 'json', 'pull', 'platform', 'plainHttp', 'help', 'root', 'errorFormat', 'system', 'version'];
+export const REQUEST_KEYS: readonly string[] = ['remove', 'detach', 'detachKeys', 'restart', 'rootfs', 'bundle', 'simulate', 'json', 'pull', 'platform', 'plainHttp', 'help', 'root', 'errorFormat', 'system', 'version'];
 
 const CAPABILITIES = ['ALL', 'AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_ADMIN', 'NET_BIND_SERVICE', 'NET_RAW', 'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_ADMIN', 'SYS_CHROOT', 'SYS_NICE', 'SYS_PTRACE', 'SYS_TIME'];
 const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGKILL', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'];
@@ -101,6 +101,19 @@ export const GLOBAL_FLAGS: readonly Flag[] = rows('Global', [
   ['--help', 'help', 'Show this help', yes],
 ]);
 
+/** Of commands that leave a container behind. */
+export const RESTART_FLAG: readonly Flag[] = rows('Container', [
+  ['--restart=POLICY', 'restart', 'Start it again when it has ended: no, on-failure[:MAX], always, unless-stopped', { complete: ['no', 'on-failure', 'always', 'unless-stopped'] }],
+]);
+
+export const DETACH_FLAGS: readonly Flag[] = [
+  ...rows('Container', [['-d --detach', 'detach', 'Leave it running and print its id', yes]]), ...RESTART_FLAG,
+];
+
+export const DETACH_KEYS_FLAG: readonly Flag[] = rows('Streams', [
+  ['--detach-keys=KEYS', 'detachKeys', 'Keys that leave it: letters or ctrl-LETTER, with commas between; ctrl-p,ctrl-q by default'],
+]);
+
 export const SIMULATE_FLAG: readonly Flag[] = rows('Container', [['--simulate', 'simulate', 'Run on the simulated kernel: same as --system sim', yes]]);
 
 export function flag(group: string, names: string, key: string, help: string, rest: Row[3] = {}): Flag {
@@ -111,9 +124,9 @@ export function flag(group: string, names: string, key: string, help: string, re
 
 /** Options of docker run that tsc-box lacks: told apart from typing mistakes. */
 export const DOCKER_ONLY: readonly string[] = [
-  'annotation', 'attach', 'blkio-weight', 'blkio-weight-device', 'cgroup-rule', 'cidfile', 'cpu-rt-period', 'cpu-rt-runtime', 'detach', 'detach-keys', 'device-cgroup-rule', 'device-read-bps', 'device-read-iops',
+  'annotation', 'attach', 'blkio-weight', 'blkio-weight-device', 'cgroup-rule', 'cidfile', 'cpu-rt-period', 'cpu-rt-runtime', 'device-cgroup-rule', 'device-read-bps', 'device-read-iops',
   'device-write-bps', 'device-write-iops', 'disable-content-trust', 'dns-option', 'dns-search', 'expose', 'gpus', 'health-cmd', 'health-interval', 'health-retries', 'health-start-period', 'health-timeout', 'ip',
   'ip6', 'isolation', 'kernel-memory', 'label-file', 'link', 'link-local-ip', 'log-driver', 'log-opt', 'mac-address', 'memory-swappiness', 'network-alias', 'no-healthcheck', 'oom-kill-disable',
-  'publish', 'publish-all', 'quiet', 'restart', 'runtime', 'sig-proxy', 'stop-timeout', 'storage-opt', 'use-api-socket', 'volume-driver', 'volumes-from',
+  'publish', 'publish-all', 'quiet', 'runtime', 'sig-proxy', 'stop-timeout', 'storage-opt', 'use-api-socket', 'volume-driver', 'volumes-from',
 ];
-export const DOCKER_ONLY_SHORT: Readonly<Record<string, string>> = { a: 'attach', d: 'detach', p: 'publish', P: 'publish-all', q: 'quiet' };
+export const DOCKER_ONLY_SHORT: Readonly<Record<string, string>> = { a: 'attach', p: 'publish', P: 'publish-all', q: 'quiet' };

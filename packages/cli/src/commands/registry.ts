@@ -1,7 +1,8 @@
 /** Every command. To add one: its file beside this one, and a row here. Loaded only when it is the one asked for. */
-import { flag, RUN_FLAGS, SIMULATE_FLAG } from '../args/run-flags.ts';
+import { DETACH_FLAGS, flag, RUN_FLAGS, SIMULATE_FLAG } from '../args/run-flags.ts';
 import type { Command } from './command.ts';
 import { IMAGE_COMMANDS } from './image-commands.ts';
+import { LIFE_COMMANDS } from './life-commands.ts';
 
 const IMAGES = `IMAGE is one of:
   host                       this machine's own root: what the container changes is kept apart (tsc-box diff)
@@ -15,7 +16,7 @@ const json = flag('Output', '--json', 'json', 'As JSON', { boolean: true });
 export const COMMANDS: readonly Command[] = [
   {
     name: 'run', summary: 'Run a command in a new container', usage: '[OPTIONS] IMAGE [COMMAND [ARG…]]', description: IMAGES,
-    flags: [...RUN_FLAGS, ...SIMULATE_FLAG], stopAtWord: true, words: [0, Infinity], complete: 'image',
+    flags: [...RUN_FLAGS, ...DETACH_FLAGS, ...SIMULATE_FLAG], stopAtWord: true, words: [0, Infinity], complete: 'image',
     examples: [
       ['tsc-box run -it --rm host bash', 'a shell on a copy of this machine'],
       ['tsc-box run --memory 64m --pids-limit 32 host make test', 'with limits'],
@@ -61,6 +62,7 @@ export const COMMANDS: readonly Command[] = [
     stopAtWord: false, words: [1, Infinity], complete: 'container', examples: [['tsc-box rm web', 'one that has ended'], ['tsc-box rm -f $(tsc-box ps -aq)', 'all of them']],
     load: async () => (await import('./rm.ts')).rm,
   },
+  ...LIFE_COMMANDS,
   ...IMAGE_COMMANDS,
   {
     name: 'completion', summary: 'Print a completion script for a shell', usage: 'bash|zsh|fish', flags: [], stopAtWord: false, words: [1, 1], complete: ['bash', 'zsh', 'fish'],

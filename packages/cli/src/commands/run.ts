@@ -5,14 +5,21 @@ import type { RunningContainer, RunRequest } from '@tsc-box/engine';
 import { relaySignals, type SignalRelay } from '../io/signals.ts';
 import { chooseStreams, type StreamWishes } from '../io/streams.ts';
 import { isTerminal } from '../report/write.ts';
+import { booleanValue, stringValue } from '../args/flag.ts';
 import type { Cli, Run } from './command.ts';
 import { requestFrom } from './request.ts';
+import { progressOf } from './run-progress.ts';
 
 /** Milliseconds that output may still come after the container's end, from a process outside it that holds its streams. */
 const DRAIN_LIMIT = 2000;
 const SIGKILL = 9;
 
 export const run: Run = async (parsed, cli) => {
+  if (booleanValue(parsed, 'detach') || stringValue(parsed, 'restart') !== undefined) {
+    const { refuseDetachedOnly, runDetached } = await import('./create.ts');
+    if (booleanValue(parsed, 'detach')) return runDetached(parsed, cli);
+    refuseDetachedOnly(parsed);
+  }
   const request = requestFrom('run', parsed, cli);
   const wishes = streamWishes(request);
   const stdio = chooseStreams(wishes, isTerminal);
@@ -24,21 +31,13 @@ export const run: Run = async (parsed, cli) => {
     // Not dismissed when something goes wrong: what is left then is what it is for.
     const guard = await cli.startGuard();
     const container = await engine.run({ ...request, ...(await progressOf(request)), stdio, dieWithParent: true, ...(size === undefined ? {} : { terminalSize: size }) });
-    const code = await follow(container, wishes, relay, cli);
+    const code = await followProcess(container, wishes, relay, cli);
     guard?.dismiss();
     return code;
   } finally {
     relay.stop();
   }
 };
-
-/** Images of a registry may have to be fetched and unpacked first. */
-async function progressOf({ image }: RunRequest): Promise<Pick<RunRequest, 'onBlob' | 'onProgress'>> {
-  if (image === undefined || image === 'host' || /^(oci|docker-archive):/.test(image)) return {};
-  const { openProgress } = await import('../report/progress.ts');
-  const progress = await openProgress();
-  return { onBlob: (blob) => progress.blob(blob), onProgress: (text) => (text.endsWith('pulling it') ? progress.text(text) : undefined) };
-}
 
 /** A bundle says itself whether it wants a terminal; its input is ours, as runc has it. */
 export function streamWishes({ bundle, options, cwd }: Pick<RunRequest, 'bundle' | 'options' | 'cwd'>): StreamWishes {
@@ -55,8 +54,11 @@ export function streamWishes({ bundle, options, cwd }: Pick<RunRequest, 'bundle'
   }
 }
 
+/** A process of ours, and its end with all that belongs to it. */
+export type Followed = Pick<RunningContainer, 'process' | 'wait'>;
+
 /** Stays with the container. Whatever goes wrong here, it does not outlive this process. */
-async function follow(container: RunningContainer, wishes: StreamWishes, relay: SignalRelay, cli: Cli): Promise<number> {
+export async function followProcess(container: Followed, wishes: StreamWishes, relay: SignalRelay, cli: Cli): Promise<number> {
   const { process: child } = container;
   const end = (): void => {
     child.kill(SIGKILL);
@@ -78,7 +80,7 @@ async function follow(container: RunningContainer, wishes: StreamWishes, relay: 
   }
 }
 
-async function copyStreams(container: RunningContainer, wishes: StreamWishes, relay: SignalRelay, cli: Cli): Promise<number> {
+async function copyStreams(container: Followed, wishes: StreamWishes, relay: SignalRelay, cli: Cli): Promise<number> {
   const { process: child } = container;
   const { attach } = await import('../io/attach.ts');
   const { enterRawMode, terminalSize } = await import('../io/terminal.ts');

@@ -100,8 +100,9 @@ function feed(stdin: NodeJS.ReadStream, fd: number): () => void {
 /**
  * Copies what is typed to the terminal's master side, one write at a time, in Node's thread pool: the kernel makes the writer wait while the
  * container's input queue is full, and output must go on being read meanwhile. `hangUp` is called when the user's terminal is gone.
+ * `watcher` may take keys for itself.
  */
-function typeInto(stdin: NodeJS.ReadStream, master: number, hangUp: () => void): () => void {
+export function typeInto(stdin: NodeJS.ReadStream, master: number, hangUp: () => void, watcher?: (bytes: Buffer) => Buffer | undefined): () => void {
   let closed = false;
   const put = (bytes: Buffer): void => {
     write(master, bytes, (error, written) => {
@@ -114,8 +115,10 @@ function typeInto(stdin: NodeJS.ReadStream, master: number, hangUp: () => void):
     });
   };
   const typed = (bytes: Buffer): void => {
+    const passed = watcher === undefined ? bytes : watcher(bytes);
+    if (passed === undefined || passed.length === 0) return;
     stdin.pause();
-    put(bytes);
+    put(passed);
   };
   const left = (): void => {
     if (closed) return;

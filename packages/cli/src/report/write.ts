@@ -7,7 +7,12 @@ const RETRY = 5;
 
 /** Writes all of `text`. A closed pipe (EPIPE) is no error: the reader has seen enough. */
 export function writeAll(fd: number, text: string): void {
-  let rest: Uint8Array = Buffer.from(text);
+  writeBytes(fd, Buffer.from(text));
+}
+
+/** As `writeAll`. */
+export function writeBytes(fd: number, bytes: Uint8Array): void {
+  let rest = bytes;
   while (rest.length > 0) {
     try {
       rest = rest.subarray(writeSync(fd, rest));

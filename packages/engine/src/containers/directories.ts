@@ -10,6 +10,10 @@ export interface Directories {
   readonly runRoot: string;
   /** One directory a container, by id. */
   readonly containers: string;
+  /** One file a detached container, by id: written by its monitor when it has ended. */
+  readonly exits: string;
+  /** Locks of containers, by id. */
+  readonly locks: string;
   /** One symbolic link a name, to the id. */
   readonly names: string;
   /** Extracted layers by chain id. */
@@ -31,7 +35,7 @@ export function planDirectories(options: Pick<EngineOptions, 'root' | 'runRoot' 
   const runRoot = options.runRoot !== undefined ? resolve(options.runRoot) : options.root === undefined ? defaultRunRoot(env, facts.uid) : join(root, 'run');
   const under = (name: string): string => join(root, name);
   return {
-    root, runRoot, containers: under('containers'), names: under('names'), layers: under('layers'), images: under('images'), skeletons: under('skeletons'),
+    root, runRoot, containers: under('containers'), exits: under('exits'), locks: under('locks'), names: under('names'), layers: under('layers'), images: under('images'), skeletons: under('skeletons'),
     cache: under('cache'), mountpoint: join(runRoot, 'root'),
   };
 }
@@ -68,7 +72,7 @@ export function makeDirectories(directories: Directories, uid: number): void {
   makeOwned(directories.root, passage, uid);
   makeOwned(directories.runRoot, passage, uid);
   for (const path of [directories.containers, directories.skeletons, directories.mountpoint]) makeOne(path, passage);
-  for (const path of [directories.names, directories.layers, directories.cache]) makeOne(path, 0o700);
+  for (const path of [directories.names, directories.layers, directories.cache, directories.exits]) makeOne(path, 0o700);
 }
 
 function makeOwned(path: string, mode: number, uid: number): void {

@@ -18,7 +18,7 @@ export function openEngine(options: EngineOptions): Engine {
   const { system } = options;
   const facts = system.facts();
   const directories = planDirectories(options, facts);
-  const parts: Parts = { system, directories, store: openStore(directories, system), memory: newMemory() };
+  const parts: Parts = { system, directories, store: openStore(directories, system), memory: newMemory(), ...(options.startSupervisor === undefined ? {} : { startSupervisor: options.startSupervisor }) };
   let made = false;
   const ready = (): void => {
     if (!made) makeDirectories(directories, facts.uid);
@@ -44,6 +44,10 @@ export function openEngine(options: EngineOptions): Engine {
     async images() {
       ready();
       return (await import('../image-commands/index.ts')).openImages(parts);
+    },
+    async life() {
+      ready();
+      return (await import('../life/life.ts')).openLife(parts);
     },
     sweep: () => sweepContainers(parts),
   };

@@ -18,7 +18,8 @@ export function removeContainer({ store }: Pick<Parts, 'store'>, record: Created
 /** @throws BoxError ERR_TSCBOX_STATE when it runs and `force` is not set. */
 export function removeByName(parts: Parts, nameOrId: string, force: boolean): void {
   const state = findContainer(parts.store, nameOrId);
-  if (state.status !== 'exited' && !force) {
+  const idle = state.status === 'exited' || (state.status === 'created' && state.detached === true);
+  if (!idle && !force) {
     throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `remove the container "${state.name}"`, detail: state.status === 'running' ? `it is running as process ${state.pid ?? 0}` : 'it is being started', hint: `stop it, or use: tsc-box rm --force ${state.name}` });
   }
   kill(parts, state);
@@ -41,6 +42,10 @@ export function sweepAndList(parts: Parts): ContainerState[] {
 export function sweepContainers(parts: Parts, states: readonly ContainerState[] = listContainers(parts.store)): string[] {
   const swept: string[] = [];
   for (const state of states) {
+    if (state.detached === true) {
+      if (settle(parts, state)) swept.push(state.id);
+      continue;
+    }
     if (state.finishedAt !== undefined && !state.remove) continue;
     if (state.bootId === bootId() && parts.system.isAlive(state.launcher.pid, state.launcher.startTime)) continue;
     end(parts, state);
@@ -48,6 +53,28 @@ export function sweepContainers(parts: Parts, states: readonly ContainerState[] 
   }
   parts.store.removeRemains(states);
   return swept;
+}
+
+/**
+ * Gives back what a detached container held that has ended, and records its end; one that is to be removed is. True when something was done.
+ * An OOM kill is known from its cgroup, which goes here.
+ */
+export function settle(parts: Parts, state: ContainerState): boolean {
+  if (state.detached !== true || state.status !== 'exited' || (state.settled === true && !state.remove)) return false;
+  if (state.settled !== true) {
+    const oomKilled = state.exitCode !== 0 && wasOutOfMemory(parts, state);
+    kill(parts, state);
+    const { exitCode, signal, error } = state;
+    parts.store.write(state.id, 'exited', {
+      finishedAt: state.finishedAt ?? new Date().toISOString(), ...(exitCode === undefined ? {} : { exitCode }), ...(signal === undefined ? {} : { signal }), ...(oomKilled ? { oomKilled } : {}), ...(error === undefined ? {} : { error }),
+    });
+  }
+  if (state.remove) removeContainer(parts, state);
+  return true;
+}
+
+function wasOutOfMemory({ system }: Parts, { cgroupPath, bootId: boot }: ContainerState): boolean {
+  return cgroupPath !== undefined && boot === bootId() && (system.cgroup(cgroupPath).stats().oomKills ?? 0) > 0;
 }
 
 const SIGKILL = 9;

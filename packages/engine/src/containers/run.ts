@@ -4,6 +4,7 @@ import { BoxError, checkContainerName, type ExitStatus, type LaunchedProcess } f
 import type { Directories } from './directories.ts';
 import { readMountinfo } from './host-mounts.ts';
 import { bootId, launcherIdentity } from './identity.ts';
+import { launchRecord } from './launch-record.ts';
 import { makeLayout, type LayoutEntry, type Owner } from './layout.ts';
 import { prepare, type Prepared, type Preparation } from './prepare.ts';
 import { randomBytes } from './random.ts';
@@ -15,6 +16,8 @@ import { requireUpperFilesystem } from './upper-filesystem.ts';
 
 export interface Parts extends Preparation {
   readonly store: Store;
+  /** See `EngineOptions`. */
+  readonly startSupervisor?: () => void;
 }
 
 /** 64 hexadecimal digits, as docker's. */
@@ -61,6 +64,7 @@ function launchPrepared(parts: Parts, request: RunRequest, prepared: Prepared, {
     launched = launch(parts, request, prepared);
     const started: StartedRecord = { pid: launched.pid, startTime: launched.startTime, startedAt: new Date().toISOString() };
     store.write(id, 'started', started);
+    store.write(id, 'launch', launchRecord(prepared, { interactive: request.options.interactive === true, again: request.remove !== true, runRoot: parts.directories.runRoot }));
     const warnings = [...prepared.warnings];
     for (const text of warnings) request.onWarning?.(text);
     return follow(parts, request, { state: { ...created, ...started, status: 'running' }, launched, warnings, made: prepared.planned.layout });
@@ -71,7 +75,7 @@ function launchPrepared(parts: Parts, request: RunRequest, prepared: Prepared, {
 }
 
 /** A launch that failed leaves nothing; what stands in the way of that must not hide why it failed. */
-function abandon(parts: Parts, created: CreatedRecord, launched: LaunchedProcess | undefined): void {
+export function abandon(parts: Parts, created: CreatedRecord, launched: LaunchedProcess | undefined): void {
   try {
     launched?.kill(SIGKILL);
     launched?.cleanup();
@@ -83,7 +87,7 @@ function abandon(parts: Parts, created: CreatedRecord, launched: LaunchedProcess
 
 const SIGKILL = 9;
 
-function createdRecord({ system, directories }: Parts, { plan, spec, image, imageId, config, planned, labels, stopSignal }: Prepared, request: RunRequest, { id, name }: { readonly id: string; readonly name: string }): CreatedRecord {
+export function createdRecord({ system, directories }: Parts, { plan, spec, image, imageId, config, planned, labels, stopSignal }: Prepared, request: RunRequest, { id, name }: { readonly id: string; readonly name: string }): CreatedRecord {
   const cgroupPath = plan.prepare.find((step) => step.call === 'cgroup')?.args.path;
   return {
     version: 1, id, name, image, ...(imageId === undefined ? {} : { imageId }), ...(config === undefined ? {} : { config }), ...idMapsOf(spec), command: spec.process?.args ?? [], createdAt: new Date().toISOString(), bootId: bootId(), labels, root: planned.root,
@@ -99,7 +103,7 @@ function idMapsOf({ linux }: Prepared['spec']): Pick<CreatedRecord, 'idMaps'> {
 }
 
 /** As docker does: a `-v` source that is not there becomes a directory. */
-function makeVolumeSources(paths: readonly string[]): void {
+export function makeVolumeSources(paths: readonly string[]): void {
   for (const path of paths) {
     try {
       mkdirSync(path, { recursive: true });
@@ -109,7 +113,7 @@ function makeVolumeSources(paths: readonly string[]): void {
   }
 }
 
-function makeFiles(directories: Directories, directory: string, { planned, owner }: Prepared): void {
+export function makeFiles(directories: Directories, directory: string, { planned, owner }: Prepared): void {
   if (owner !== undefined) letIn(directories, directory, owner);
   if (planned.skeleton !== undefined) makeSkeleton(planned.skeleton.path, planned.skeleton.layout, owner);
   makeLayout(planned.layout);

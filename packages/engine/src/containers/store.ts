@@ -6,7 +6,7 @@
  * ORDER of making: name, directory, record. ORDER of removing: name, the directory renamed to one of the remover's, its content.
  * So at any moment a crash leaves something that tells whose it was, and `remains.ts` finds it.
  */
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { BoxError, type System } from '@tsc-box/model';
 import { claimName, isAlive, releaseName, unlinkQuietly } from './claims.ts';
 import type { Directories } from './directories.ts';
@@ -14,12 +14,16 @@ import { bootId, identityText, launcherIdentity } from './identity.ts';
 import type { LayoutEntry } from './layout.ts';
 import { exists, GONE, namesIn, removeRemains, removeWhole } from './remains.ts';
 import { removeLater, type KnownEntry } from './remove-later.ts';
-import type { ContainerState, CreatedRecord, ExitedRecord, StartedRecord } from './types.ts';
+import { readEnd, REBOOTED } from './end.ts';
+import type { LaunchRecord } from './launch-record.ts';
+import type { ContainerState, CreatedRecord, ExitedRecord, Settings, StartedRecord } from './types.ts';
 
 interface Records {
   readonly created: CreatedRecord;
   readonly started: StartedRecord;
   readonly exited: ExitedRecord;
+  readonly settings: Settings;
+  readonly launch: LaunchRecord;
 }
 
 export interface Store {
@@ -29,6 +33,14 @@ export interface Store {
   write<K extends keyof Records>(id: string, stage: K, record: Records[K]): void;
   /** Undefined where there is no container of that id, or it is being made or removed. */
   read(id: string): ContainerState | undefined;
+  /** A record by itself. Undefined where there is none. */
+  record<K extends keyof Records>(id: string, stage: K): Records[K] | undefined;
+  /** Replaces a record that may change, at once. */
+  replace<K extends 'settings' | 'launch'>(id: string, stage: K, record: Records[K]): void;
+  /** Claims another name and gives the old one back. @throws BoxError ERR_TSCBOX_NAME_IN_USE */
+  rename(state: ContainerState, name: string): void;
+  /** Takes back that it was started, so that it can be started again. */
+  unstart(id: string): void;
   ids(): string[];
   /** Forgets the container and removes its files. */
   remove(record: CreatedRecord): void;
@@ -42,16 +54,20 @@ export function openStore(directories: Directories, system: System): Store {
   const directoryOf = (id: string): string => `${directories.containers}/${id}`;
   return {
     directoryOf,
-    read: (id) => readState(directoryOf(id), system),
+    read: (id) => readState(directoryOf(id), `${directories.exits}/${id}`, system),
+    record: (id, stage) => readRecord(directoryOf(id), stage),
+    replace: (id, stage, record) => replaceRecord(directoryOf(id), stage, record),
+    rename: (state, name) => rename(directories, system, state, name),
+    unstart: (id) => unstart(directories, directoryOf(id)),
     create: (id, wanted, record) => create(directories, system, { id, wanted, directory: directoryOf(id) }, record),
     write: (id, stage, record) => writeRecord(directoryOf(id), stage, record),
     ids: () => namesIn(directories.containers).filter((name) => !name.startsWith('.')),
     remove(record) {
-      removeFiles(system, record, forget(directories, record));
+      removeFiles(directories, system, record, forget(directories, record));
     },
     removeLater(record, made, onError) {
       const away = forget(directories, record);
-      removeLater(away, knownEntries(record, made, directoryOf(record.id), away), () => removeFiles(system, record, away), onError);
+      removeLater(away, knownEntries(record, made, directoryOf(record.id), away), () => removeFiles(directories, system, record, away), onError);
     },
     removeRemains(known) {
       const records = new Map(known.map((record) => [record.id, record]));
@@ -107,26 +123,50 @@ function readRecord<K extends keyof Records>(directory: string, stage: K): Recor
   }
 }
 
-/** What the records say, corrected by what is true now. */
-function readState(directory: string, system: Pick<System, 'isAlive'>): ContainerState | undefined {
+/** What the records say, corrected by what is true now. `exit`: the file that the monitor of a detached container writes. */
+function readState(directory: string, exit: string, system: Pick<System, 'isAlive'>): ContainerState | undefined {
   const created = readRecord(directory, 'created');
   if (created === undefined) return undefined;
   const started = readRecord(directory, 'started');
   const exited = readRecord(directory, 'exited');
-  const all = { ...created, ...started, ...exited };
-  if (exited !== undefined) return { ...all, status: 'exited' };
-  const sameBoot = created.bootId === bootId();
+  const all = { ...created, ...readRecord(directory, 'settings'), ...started, ...exited };
+  if (exited !== undefined) return { ...all, status: 'exited', settled: true };
+  const sameBoot = all.bootId === bootId();
   if (started === undefined) {
+    if (all.detached === true) return { ...all, status: 'created' };
     const launching = sameBoot && isAlive(system, created.launcher);
     return launching ? { ...all, status: 'created' } : { ...all, status: 'exited', error: 'tsc-box ended before the container was started' };
   }
+  if (started.monitor !== undefined) return { ...all, ...readEnd(system, started, started.monitor, { exit, sameBoot }) };
   if (sameBoot && isAlive(system, started)) return { ...all, status: 'running' };
-  return { ...all, status: 'exited', ...(sameBoot ? {} : { error: 'the machine was started again while it ran' }) };
+  return { ...all, status: 'exited', ...(sameBoot ? {} : { error: REBOOTED }) };
+}
+
+/** ORDER: a record replaces the old one whole, or not at all. */
+function replaceRecord(directory: string, stage: keyof Records, record: object): void {
+  const temporary = `${directory}/${stage}.${identityText(launcherIdentity())}`;
+  writeFileSync(temporary, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  renameSync(temporary, `${directory}/${stage}.json`);
+}
+
+function rename(directories: Directories, system: System, { id, name: old }: ContainerState, name: string): void {
+  claimName(directories.names, id, name, system, (other) => exists(`${directories.containers}/${other}`));
+  const directory = `${directories.containers}/${id}`;
+  replaceRecord(directory, 'settings', { ...readRecord(directory, 'settings'), name });
+  releaseName(directories.names, id, old);
+}
+
+/** ORDER: the exit file goes before `exited.json`, so that no old end is taken for that of the new process. */
+function unstart({ exits }: Directories, directory: string): void {
+  unlinkQuietly(`${exits}/${directory.slice(directory.lastIndexOf('/') + 1)}`);
+  unlinkQuietly(`${directory}/started.json`);
+  unlinkQuietly(`${directory}/exited.json`);
 }
 
 /** Returns where its directory is from now on, which nobody lists. */
 function forget(directories: Directories, { id, name }: CreatedRecord): string {
   releaseName(directories.names, id, name);
+  unlinkQuietly(`${directories.exits}/${id}`);
   const away = `${directories.containers}/${GONE}${id}.${identityText(launcherIdentity())}`;
   try {
     renameSync(`${directories.containers}/${id}`, away);
@@ -136,16 +176,17 @@ function forget(directories: Directories, { id, name }: CreatedRecord): string {
   return away;
 }
 
-function removeFiles(system: System, { files }: CreatedRecord, directory: string): void {
+function removeFiles({ locks }: Directories, system: System, { id, files }: CreatedRecord, directory: string): void {
   files.forEach(unlinkQuietly);
   removeWhole(system, directory);
+  rmSync(`${locks}/${id}`, { recursive: true, force: true });
 }
 
 /** All there is when the container changed nothing. */
 function knownEntries({ root }: CreatedRecord, made: readonly LayoutEntry[], directory: string, away: string): KnownEntry[] {
   const byKernel = root.kind === 'overlay' ? root.overlays.map(({ workdir }) => ({ path: `${workdir}/work`, directory: true })) : [];
   const ours = made.map(({ path, kind }) => ({ path, directory: kind === 'directory' })).reverse();
-  const records = ['created', 'started'].map((stage) => ({ path: `${directory}/${stage}.json`, directory: false }));
+  const records = ['created', 'started', 'launch'].map((stage) => ({ path: `${directory}/${stage}.json`, directory: false }));
   const inside = (path: string): string => (path.startsWith(directory) ? `${away}${path.slice(directory.length)}` : path);
   return [...byKernel, ...ours, ...records, { path: directory, directory: true }].map((entry) => ({ ...entry, path: inside(entry.path) }));
 }

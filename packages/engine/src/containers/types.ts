@@ -1,5 +1,6 @@
 /** What a caller of the engine sees: requests, the state of a container, and what can be done with one. */
 import type { Images } from '../image-commands/types.ts';
+import type { Life } from '../life/types.ts';
 import type { BlobProgress } from '../registry/progress.ts';
 import type { Change, CheckResult, ExitStatus, ImageRunConfig, LaunchedProcess, LaunchPlan, ProcessIdentity, RootPlan, RunOptions, StdioSource, System, TreeIds } from '@tsc-box/model';
 
@@ -65,13 +66,36 @@ export interface CreatedRecord {
   readonly stopSignal?: number;
   /** Removed when it has ended. */
   readonly remove: boolean;
-  /** Who waits for it. When that process is gone and the container has not ended, it is swept. */
+  /** Who waits for it. When that process is gone and the container has not ended, it is swept, unless it is detached. */
   readonly launcher: ProcessIdentity;
+  /** Watched by a monitor, not by its launcher. */
+  readonly detached?: boolean;
+}
+
+export interface RestartPolicy {
+  readonly name: 'no' | 'on-failure' | 'always' | 'unless-stopped';
+  /** `on-failure` only: how often at most. */
+  readonly retriesMax?: number;
+}
+
+/** Kept in `settings.json`: what may change while the container is there. Replaced whole. */
+export interface Settings {
+  readonly name?: string;
+  readonly detached?: boolean;
+  readonly restart?: RestartPolicy;
+  /** How often its policy has started it again. */
+  readonly restarts?: number;
+  /** Somebody asked it to stop: its policy holds no more, until it is started again. */
+  readonly stopAsked?: boolean;
 }
 
 /** Kept in `started.json`. */
 export interface StartedRecord extends ProcessIdentity {
   readonly startedAt: string;
+  /** Where it was not started in the boot in which it was made. */
+  readonly bootId?: string;
+  /** Of a detached container: it holds its streams, and writes the exit file. */
+  readonly monitor?: ProcessIdentity;
 }
 
 /** Kept in `exited.json`. */
@@ -84,8 +108,12 @@ export interface ExitedRecord {
   readonly error?: string;
 }
 
-export interface ContainerState extends CreatedRecord, Partial<StartedRecord>, Partial<ExitedRecord> {
+export interface ContainerState extends CreatedRecord, Settings, Omit<Partial<StartedRecord>, 'bootId'>, Partial<ExitedRecord> {
+  readonly name: string;
+  readonly detached?: boolean;
   readonly status: 'created' | 'running' | 'exited';
+  /** False: it was detached and has ended, and what it held is still to be given back. */
+  readonly settled?: boolean;
 }
 
 export interface RunningContainer {
@@ -119,6 +147,8 @@ export interface Engine {
   diff(nameOrId: string): Change[];
   /** Images: loaded at first use. */
   images(): Promise<Images>;
+  /** Containers that outlive their launcher, and what is done with those that run: loaded at first use. */
+  life(): Promise<Life>;
   /** Ends and tidies containers whose launcher has died. Returns their ids. */
   sweep(): string[];
 }
@@ -129,6 +159,8 @@ export interface EngineOptions {
   readonly root?: string;
   /** Default: `run` under `root` when that is given; /run/tsc-box as root, $XDG_RUNTIME_DIR/tsc-box (/tmp/tsc-box-UID) else. */
   readonly runRoot?: string;
+  /** Starts a process that calls `Life.supervise` and outlives this one. Without it restart policies and removal at the end are refused for detached containers. */
+  readonly startSupervisor?: () => void;
   /** For the defaults: HOME, XDG_DATA_HOME, XDG_RUNTIME_DIR. Default: process.env. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }

@@ -100,12 +100,12 @@ describe('the lock of the store', () => {
       const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
       const owner = { ...ownIdentity(), pid, startTime: Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]) };
       writeFileSync(`${directory.path}/lock/7`, formatOwner(owner));
-      const error: unknown = await fileLock(`${directory.path}/lock`, 50).hold(() => Promise.resolve()).catch((thrown: unknown) => thrown);
+      const error: unknown = await fileLock(`${directory.path}/lock`, { waitMsMax: 50 }).hold(() => Promise.resolve()).catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(BoxError);
       expect((error as BoxError).message).toContain(`process ${String(pid)} has held it`);
       holder.kill('SIGKILL');
       await new Promise((resolve) => holder.on('close', resolve));
-      expect(await fileLock(`${directory.path}/lock`, 50).hold(() => Promise.resolve('mine'))).toBe('mine');
+      expect(await fileLock(`${directory.path}/lock`, { waitMsMax: 50 }).hold(() => Promise.resolve('mine'))).toBe('mine');
       expect(isRunning(owner)).toBe(false);
     } finally {
       holder.kill('SIGKILL');

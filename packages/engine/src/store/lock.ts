@@ -25,14 +25,21 @@ export interface FileLock {
 
 let serial = 0;
 
+export interface LockOptions {
+  /** Milliseconds to wait for it at most. Default: two minutes. */
+  readonly waitMsMax?: number;
+  /** What it locks, for messages. */
+  readonly what?: string;
+}
+
 /** `directory` is made at first use. */
-export function fileLock(directory: string, waitMsMax: number = WAIT_MS_MAX): FileLock {
+export function fileLock(directory: string, { waitMsMax = WAIT_MS_MAX, what = 'the image store' }: LockOptions = {}): FileLock {
   // Those of this process queue here, so that they don't poll.
   let last: Promise<unknown> = Promise.resolve();
   return {
     hold(action) {
       const run = last.then(async () => {
-        const path = await acquire(directory, waitMsMax);
+        const path = await acquire(directory, waitMsMax, what);
         try {
           return await action();
         } finally {
@@ -45,7 +52,7 @@ export function fileLock(directory: string, waitMsMax: number = WAIT_MS_MAX): Fi
   };
 }
 
-async function acquire(directory: string, waitMsMax: number): Promise<string> {
+async function acquire(directory: string, waitMsMax: number, what: string): Promise<string> {
   await makeDirectory(directory);
   const end = Date.now() + waitMsMax;
   for (let pollMs = POLL_MS_MIN; ; pollMs = Math.min(POLL_MS_MAX, pollMs * 2)) {
@@ -56,7 +63,7 @@ async function acquire(directory: string, waitMsMax: number): Promise<string> {
       continue;
     }
     if (Date.now() > end) {
-      throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: 'lock the image store', detail: `process ${holder} has held it for ${String(Math.round(waitMsMax / 1000))} s`, path: `${directory}/${String(top)}` });
+      throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `lock ${what}`, detail: `process ${holder} has held it for ${String(Math.round(waitMsMax / 1000))} s`, path: `${directory}/${String(top)}` });
     }
     await new Promise((resolve) => void setTimeout(resolve, pollMs * (0.5 + Math.random())));
   }

@@ -23,7 +23,7 @@ export interface StoreOptions {
 /** Nothing is read or made until it is needed. */
 export function openImageStore({ root, lockWaitMs }: StoreOptions): ImageStore {
   const paths = storePaths(resolve(root));
-  const lock = fileLock(paths.lock, lockWaitMs);
+  const lock = fileLock(paths.lock, lockWaitMs === undefined ? {} : { waitMsMax: lockWaitMs });
   let made: Promise<void> | undefined;
   const ready = (): Promise<void> => {
     made ??= makeStore(paths).catch((error: unknown) => {

@@ -1,0 +1,91 @@
+/** `openLife`: what is done with containers beyond the command that made them. */
+import { checkContainerName, UnsupportedError, type CgroupStats } from '@tsc-box/model';
+import { findContainer, listContainers } from '../containers/find.ts';
+import { removeContainer, settle, sweepContainers } from '../containers/remove.ts';
+import type { Parts } from '../containers/run.ts';
+import type { ContainerState, RestartPolicy } from '../containers/types.ts';
+import { attachContainer } from './attach.ts';
+import { createContainer } from './create.ts';
+import { execInContainer } from './exec.ts';
+import { cgroupOf, findRunning, isPaused } from './find-state.ts';
+import { readLogs } from './logs.ts';
+import { needsSupervisor, superviseWhereNeeded } from './needs.ts';
+import { startContainer } from './start.ts';
+import { killContainer, stopContainer } from './stop.ts';
+import { supervise } from './supervise.ts';
+import { pauseContainer, unpauseContainer } from './pause.ts';
+import type { CreateRequest, Life } from './types.ts';
+import { updateContainer } from './update.ts';
+import { waitForEnd } from './wait.ts';
+
+export function openLife(parts: Parts): Life {
+  const { store } = parts;
+  return {
+    create: (request) => createChecked(parts, request),
+    start: (nameOrId) => startContainer(parts, nameOrId),
+    run: (request) => runDetached(parts, request),
+    stop: (nameOrId, options) => stopContainer(parts, nameOrId, options),
+    async restart(nameOrId, options) {
+      const { id } = findContainer(store, nameOrId);
+      await stopContainer(parts, id, options);
+      return startContainer(parts, id);
+    },
+    kill: (nameOrId, signal) => killContainer(parts, nameOrId, signal),
+    wait: (nameOrId, { signal } = {}) => waitForEnd(parts, nameOrId, signal),
+    pause: (nameOrId) => pauseContainer(parts, nameOrId),
+    unpause: (nameOrId) => unpauseContainer(parts, nameOrId),
+    isPaused: (state) => isPaused(parts, state),
+    rename: (nameOrId, name) => store.rename(findContainer(store, nameOrId), checkContainerName(name)),
+    exec: (nameOrId, request) => execInContainer(parts, nameOrId, request),
+    logs: (nameOrId, options) => readLogs(parts, nameOrId, options),
+    attach: (nameOrId, options) => attachContainer(parts, nameOrId, options),
+    stats: (state) => statsOf(parts, state),
+    top: (nameOrId) => cgroupOf(parts, findRunning(parts, nameOrId, 'list the processes of'), 'list the processes of').processes(),
+    update: (nameOrId, limits) => updateContainer(parts, nameOrId, limits),
+    setRestart: (nameOrId, restart) => setRestart(parts, nameOrId, restart),
+    prune: () => prune(parts),
+    supervise: () => supervise(parts),
+  };
+}
+
+/** What would need a supervisor where there can be none is refused, not forgotten. */
+async function createChecked(parts: Parts, request: CreateRequest): Promise<ContainerState> {
+  const { remove = false, restart } = request;
+  if (parts.startSupervisor === undefined && (remove || (restart !== undefined && restart.name !== 'no'))) {
+    throw new UnsupportedError({ attempted: remove ? 'remove a detached container at its end' : `restart a container (${restart?.name ?? 'no'})`, detail: 'this engine was opened without a way to start a supervisor', hint: 'give startSupervisor when opening it' });
+  }
+  return createContainer(parts, request);
+}
+
+async function runDetached(parts: Parts, request: CreateRequest): Promise<ContainerState> {
+  const created = await createChecked(parts, request);
+  try {
+    return await startContainer(parts, created.id);
+  } catch (error) {
+    removeContainer(parts, created);
+    throw error;
+  }
+}
+
+/** Zeros' place: a container that does not run has no figures. */
+function statsOf({ system }: Parts, state: ContainerState): CgroupStats {
+  return state.status === 'running' && state.cgroupPath !== undefined ? system.cgroup(state.cgroupPath).stats() : {};
+}
+
+function setRestart(parts: Parts, nameOrId: string, restart: RestartPolicy): void {
+  const state = findContainer(parts.store, nameOrId);
+  const { stopAsked: _stopAsked, ...settings } = parts.store.record(state.id, 'settings') ?? {};
+  parts.store.replace(state.id, 'settings', { ...settings, restart });
+  const now = { ...state, restart };
+  if (state.status === 'running' && needsSupervisor(now)) superviseWhereNeeded(parts, now);
+}
+
+function prune(parts: Parts): string[] {
+  sweepContainers(parts);
+  const ended = listContainers(parts.store).filter((state) => state.status === 'exited' || (state.status === 'created' && state.detached === true));
+  for (const state of ended) {
+    settle(parts, state);
+    removeContainer(parts, state);
+  }
+  return ended.map(({ id }) => id);
+}
