@@ -57,7 +57,7 @@ describe('a command line', () => {
     [['-e'], '-e needs a value: --env KEY[=VALUE]', 'see: tsc-box run --help'],
     [['--rm=maybe', 'host'], 'found "maybe", allowed: true or false', ''],
     [['--time=now', 'host'], 'found "now", allowed: private, host', ''],
-    [['-d', 'host'], '-d (--detach) is an option of docker that this version of tsc-box does not have', 'see: tsc-box run --help'],
+    [['-p', '80', 'host'], '-p (--publish) is an option of docker that this version of tsc-box does not have', 'see: tsc-box run --help'],
     [['--publish=80:80', 'host'], '--publish is an option of docker that this version of tsc-box does not have', 'see'],
   ])('%j is refused with what is wrong and what to do', (args, message, hint) => {
     const error = failure(...args);
