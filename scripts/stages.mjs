@@ -66,18 +66,22 @@ export function build() {
   return run('build', installed('.bin', 'turbo'), ['run', 'build', '--output-logs=errors-only'], { quiet: true, env });
 }
 
-/** node_modules/.bin/tsc-box: the root package doesn't depend on the CLI, so pnpm makes no link. */
+/** node_modules/.bin/tsc-box and tsc-box-runtime: the root package doesn't depend on the CLI, so pnpm makes no links. */
 export function link() {
-  const bundle = join(root, 'packages', 'cli', 'dist', 'tsc-box.cjs');
+  return ['tsc-box', 'tsc-box-runtime'].every((name) => linkCommand(name));
+}
+
+function linkCommand(name) {
+  const bundle = join(root, 'packages', 'cli', 'dist', `${name}.cjs`);
   if (!existsSync(bundle)) {
     console.log(`link: failed, there is no ${bundle}`);
     return false;
   }
   if (process.platform === 'win32') return true;
   chmodSync(bundle, 0o755);
-  const target = installed('.bin', 'tsc-box');
+  const target = installed('.bin', name);
   mkdirSync(dirname(target), { recursive: true });
   rmSync(target, { force: true });
-  symlinkSync(join('..', '..', 'packages', 'cli', 'dist', 'tsc-box.cjs'), target);
+  symlinkSync(join('..', '..', 'packages', 'cli', 'dist', `${name}.cjs`), target);
   return true;
 }

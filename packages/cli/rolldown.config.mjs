@@ -1,6 +1,7 @@
 // The command line in CommonJS, which starts quicker than ES modules: one file with what every `run` needs, and one for each part that
 // is loaded only when needed (terminals, images, help).
-import { rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { defineConfig } from 'rolldown';
 
 /**
@@ -56,6 +57,9 @@ const shebang = {
   name: 'shebang',
   generateBundle(_options, bundle) {
     for (const chunk of Object.values(bundle)) if (chunk.type === 'chunk' && chunk.isEntry) chunk.code = `#!/bin/sh\n':' //; exec node -- "$0" "$@"\n${chunk.code.replace(/^#!.*\n/, '')}`;
+  },
+  writeBundle({ dir }, bundle) {
+    for (const chunk of Object.values(bundle)) if (chunk.type === 'chunk' && chunk.isEntry) chmodSync(join(dir, chunk.fileName), 0o755);
   },
 };
 

@@ -7,6 +7,7 @@ import { loadBundle } from '../containers/source.ts';
 import { stateError } from './errors.ts';
 import { runHooks, runInnerHooks, tryHooks } from './hooks.ts';
 import { destroy } from './delete.ts';
+import { withHome, withListenFds } from './environment.ts';
 import { claimDirectory, directoryOf, fifoOf, locked, ociState, readPlan, readSpec, readState, removeDirectory, statusOf, writeJson, writeState } from './state.ts';
 import { writePidFile } from './pid-file.ts';
 import { copyUp, takeCopyUps } from './tmpcopyup.ts';
@@ -26,8 +27,8 @@ export function create(runtime: Runtime, request: CreateRequest): LaunchedProces
     hooks = spec.hooks;
     checkConsole(spec, request);
     const plan = compile(spec, runtime.system.facts(), {
-      id, root: { kind: 'directory', path: rootfs }, sources, hold: true, hooks: hasEarlyHooks(spec) || copies.length > 0,
-      ...(request.noPivot === true ? { noPivot: true } : {}), ...(request.preserveFds === undefined ? {} : { preserveFds: request.preserveFds }),
+      id, root: { kind: 'directory', path: rootfs }, sources, hold: true, createCwd: true, hooks: hasEarlyHooks(spec) || copies.length > 0,
+      ...(request.noPivot === true ? { noPivot: true } : {}), preserveFds: (request.listenFds ?? 0) + (request.preserveFds ?? 0),
     });
     for (const warning of plan.warnings) runtime.warn(warning);
     const base = newState(runtime, request, bundle, rootfs, spec, plan);
@@ -65,13 +66,14 @@ function finish(runtime: Runtime, request: CreateRequest, directory: string, sta
 }
 
 function load(runtime: Runtime, bundle: string, request: CreateRequest): { readonly spec: Spec; readonly rootfs: string; readonly sources: Readonly<Record<string, 'file' | 'directory'>>; readonly copies: readonly string[] } {
-  const loaded = loadBundle(bundle, `${bundle}/config.json`);
+  const loaded = loadBundle(bundle, request.config === undefined ? `${bundle}/config.json` : resolve(request.config));
   for (const warning of loaded.warnings) runtime.warn(warning);
   const { spec: plain, directories } = takeCopyUps(loaded.spec, loaded.rootfs);
   const spec = withDefaultMappings(plain, runtime.system.facts());
   const { cgroupsPath, ...linux } = spec.linux ?? {};
   const path = cgroupsPath === undefined || cgroupsPath === '' ? `/tsc-box/${request.id}` : cgroupsPath;
-  return { ...loaded, copies: directories, spec: { ...spec, linux: request.withoutCgroup === true ? linux : { ...linux, cgroupsPath: path } } };
+  const process = spec.process === undefined ? {} : { process: withListenFds(withHome(runtime, spec.process, loaded.rootfs), request.listenFds ?? 0) };
+  return { ...loaded, copies: directories, spec: { ...spec, ...process, linux: request.withoutCgroup === true ? linux : { ...linux, cgroupsPath: path } } };
 }
 
 /** @throws UsageError in the words of runc. */

@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { tryHooks } from './hooks.ts';
 import { stateError } from './errors.ts';
-import { directoryOf, isFrozen, locked, ociState, readSpec, readState, removeDirectory, statusOf, tryReadState } from './state.ts';
+import { directoryOf, isFrozen, locked, lockOf, ociState, readSpec, readState, removeDirectory, statusOf, tryReadState } from './state.ts';
 import type { Runtime, RuntimeState } from './types.ts';
 
 const SIGKILL = 9;
@@ -50,6 +50,8 @@ export async function remove(runtime: Runtime, id: string, force: boolean): Prom
     tryHooks('poststop', hooks, ociState(runtime, state, 'stopped'), runtime.warn);
     removeDirectory(directoryOf(runtime, id));
   });
+  // Who waits for it finds no container.
+  removeDirectory(lockOf(runtime, id));
 }
 
 /** Kills what is left of a container and removes its cgroups. */

@@ -1,5 +1,6 @@
 /** `exec`: one more process in a container. */
 import { compileExec, parseSpec, UsageError, type LaunchedProcess, type Spec, type SpecProcess } from '@tsc-box/model';
+import { withHome } from './environment.ts';
 import { stateError } from './errors.ts';
 import { writePidFile } from './pid-file.ts';
 import { readSpec, readState, statusOf } from './state.ts';
@@ -16,7 +17,7 @@ export function exec(runtime: Runtime, request: ExecRequest, processOf: (spec: S
   if (status === 'stopped' || status === 'creating' || state.process === undefined) throw stateError(attempted, status === 'stopped' ? 'cannot exec in a stopped container' : 'it is being created');
   if (status === 'paused' && request.ignorePaused !== true) throw stateError(attempted, 'cannot exec in a paused container (use --ignore-paused to override)');
   const spec = readSpec(runtime, id);
-  const process = processOf(spec);
+  const process = withHome(runtime, processOf(spec), state.rootfs);
   const terminal = process.terminal === true;
   if (terminal && consoleSocket === undefined && request.detach) throw new UsageError({ attempted, detail: 'cannot allocate tty if runc will detach without setting console socket', hint: 'give --console-socket' });
   if (!terminal && consoleSocket !== undefined) throw new UsageError({ attempted, detail: 'cannot use console socket if runc will not detach or allocate tty', hint: 'give --tty' });

@@ -24,9 +24,9 @@ export function tryHooks(kind: HookKind, hooks: SpecHooks | undefined, state: Oc
 
 function runHook(kind: HookKind, index: number, hook: SpecHook, state: OciState): void {
   const [name = hook.path, ...args] = hook.args ?? [];
-  // Its environment is exactly what the spec says, an empty one included.
+  // Without `env` it has the runtime's own, as with runc and crun; an empty one is empty.
   const { status, signal, stderr, error } = spawnSync(hook.path, args, {
-    argv0: name, env: environment(hook.env), input: JSON.stringify(state), encoding: 'utf8', stdio: ['pipe', 'ignore', 'pipe'], killSignal: 'SIGKILL',
+    argv0: name, env: hook.env === undefined ? process.env : environment(hook.env), input: JSON.stringify(state), encoding: 'utf8', stdio: ['pipe', 'ignore', 'pipe'], killSignal: 'SIGKILL',
     ...(hook.timeout === undefined ? {} : { timeout: hook.timeout * 1000 }),
   });
   if (error !== undefined && 'code' in error && error.code === 'ETIMEDOUT') throw hookError(kind, index, hook, `it took longer than ${String(hook.timeout)} s`);
@@ -35,7 +35,7 @@ function runHook(kind: HookKind, index: number, hook: SpecHook, state: OciState)
   if (status !== 0) throw hookError(kind, index, hook, `${signal === null ? `exit status ${String(status)}` : `ended by ${signal}`}, stderr: ${stderr.trim()}`);
 }
 
-function environment(entries: readonly string[] = []): Record<string, string> {
+function environment(entries: readonly string[]): Record<string, string> {
   return Object.fromEntries(entries.map((entry) => {
     const equals = entry.indexOf('=');
     return equals < 0 ? [entry, ''] : [entry.slice(0, equals), entry.slice(equals + 1)];

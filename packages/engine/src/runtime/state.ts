@@ -106,9 +106,11 @@ export function listIds({ root }: Runtime): string[] {
   return readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory() && ID.test(entry.name) && existsSync(`${root}/${entry.name}/state.json`)).map(({ name }) => name).toSorted();
 }
 
+export const lockOf = ({ root }: Runtime, id: string): string => `${root}/.locks/${id}`;
+
 /** One command at a time changes a container. The lock lies beside the directories of containers, as those go away. */
 export async function locked<T>(runtime: Runtime, id: string, action: () => T | Promise<T>): Promise<T> {
   checkId(id);
   if (!existsSync(runtime.root)) return action();
-  return fileLock(`${runtime.root}/.locks/${id}`).hold(async () => action());
+  return fileLock(lockOf(runtime, id)).hold(async () => action());
 }

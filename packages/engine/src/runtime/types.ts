@@ -47,10 +47,14 @@ export interface Runtime {
 export interface CreateRequest {
   readonly id: string;
   readonly bundle: string;
+  /** In place of its config.json; relative to the current directory. */
+  readonly config?: string;
   readonly pidFile?: string;
   readonly consoleSocket?: string;
   readonly noPivot?: boolean;
   readonly preserveFds?: number;
+  /** Descriptors of socket activation, before those of `preserveFds`: sd_listen_fds(3). */
+  readonly listenFds?: number;
   /** No cgroup of its own: crun's `--cgroup-manager disabled`. */
   readonly withoutCgroup?: boolean;
   /** `run` in the foreground waits for the process, and relays the terminal itself. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { exec, parseProcess } from '@tsc-box/engine/runtime';
-import { normalizeCapability, UsageError, type Spec, type SpecProcess } from '@tsc-box/model';
+import { imageEnv, mergeEnv, normalizeCapability, UsageError, type Spec, type SpecProcess } from '@tsc-box/model';
 import { booleanValue, listValue, stringValue, type Parsed } from '../../args/flag.ts';
 import { waitInForeground } from '../relay.ts';
 import { countOf, flag, idOf, toggle, type Verb } from '../verb.ts';
@@ -39,7 +39,7 @@ function processOf(parsed: Parsed, spec: Spec): SpecProcess {
   const add = (names: readonly string[] = []): string[] => [...new Set([...names, ...extra])];
   const groups = listValue(parsed, 'additional-gids').map((text) => numberOf(text, 'additional-gids'));
   return {
-    ...own, args, terminal: booleanValue(parsed, 'tty'), cwd: stringValue(parsed, 'cwd') ?? own.cwd, env: [...(own.env ?? []), ...listValue(parsed, 'env')],
+    ...own, args, terminal: booleanValue(parsed, 'tty'), cwd: stringValue(parsed, 'cwd') ?? own.cwd, env: mergeEnv(imageEnv(own.env ?? []), imageEnv(listValue(parsed, 'env'))),
     user: {
       ...own.user, ...(uid === undefined || uid === '' ? {} : { uid: numberOf(uid, 'user') }), ...(gid === undefined ? {} : { gid: numberOf(gid, 'user') }),
       ...(groups.length === 0 ? {} : { additionalGids: [...(own.user.additionalGids ?? []), ...groups] }),

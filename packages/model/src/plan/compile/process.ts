@@ -1,7 +1,8 @@
 /** The process: config.md "Process"; capabilities(7); credentials(7); prctl(2); seccomp(2). */
 import { SpecError, UnsupportedError } from '../../errors/box-error.ts';
 import { CAPABILITY_NUMBERS } from '../../spec/capabilities.ts';
-import type { SpecCapabilities } from '../../spec/spec.ts';
+import type { Spec, SpecCapabilities } from '../../spec/spec.ts';
+import { sysctlNamespace } from '../../spec/sysctls.ts';
 import { HOLD_READY, SYSTEM_SLOTS } from '../plan.ts';
 import { IGNORE, slot, type StepOptions } from './builder.ts';
 import type { Context } from './context.ts';
@@ -23,7 +24,8 @@ export function addEarlyProcess({ b, spec }: Context): void {
 }
 
 /** sysctl: written through the descriptor of the fresh proc, so that nothing mounted or linked there can redirect it. */
-export function addSysctls({ b, spec }: Context): void {
+export function addSysctls({ b, spec, fresh, joined }: Context): void {
+  for (const key of Object.keys(spec.linux?.sysctl ?? {})) checkSysctl(key.includes('/') ? key.replaceAll('/', '.') : key, spec, (type) => fresh.has(type) || joined.has(type));
   const sysctls = Object.keys(spec.linux?.sysctl ?? {});
   if (sysctls.length > 0 && spec.mounts?.some(({ type }) => type === 'proc') !== true) {
     throw new SpecError({ pointer: 'linux.sysctl', detail: `found ${sysctls.join(', ')}, but no mount of type proc to write them through`, hint: 'add a proc mount at /proc' });
@@ -33,6 +35,16 @@ export function addSysctls({ b, spec }: Context): void {
     b.add(`sysctl.${key}.open`, 'openat2', { dirfd: slot(PROC_SLOT), path, flags: ['O_WRONLY', 'O_CLOEXEC'], resolve: ['RESOLVE_BENEATH', 'RESOLVE_NO_SYMLINKS', 'RESOLVE_NO_XDEV'] }, `sysctl ${key}`, { result: `sysctl.${key}` });
     b.add(`sysctl.${key}.write`, 'write', { fd: slot(`sysctl.${key}`), data: value }, `sysctl ${key}`);
   }
+}
+
+/** One that no namespace of the container holds would change the machine. */
+function checkSysctl(key: string, spec: Spec, has: (type: string) => boolean): void {
+  const pointer = `linux.sysctl.${key}`;
+  const namespace = sysctlNamespace(key);
+  if (namespace === undefined) throw new SpecError({ pointer, detail: key === 'kernel.hostname' ? 'found the host name, allowed: the field hostname' : 'found a setting of the whole machine, allowed: settings of a namespace of the container' });
+  if (!has(namespace)) throw new SpecError({ pointer, detail: `found a setting of the host's ${namespace} namespace, allowed: with { "type": "${namespace}" } in linux.namespaces` });
+  const value = spec.linux?.sysctl?.[key];
+  if (namespace === 'uts' && spec.domainname !== undefined && spec.domainname !== '' && spec.domainname !== value) throw new SpecError({ pointer, detail: `found ${JSON.stringify(value)} beside the domainname ${JSON.stringify(spec.domainname)}, allowed: the same value` });
 }
 
 /** From the standard streams to execve. @throws SpecError without a command, UnsupportedError for ids that the user namespace does not map. */
@@ -59,7 +71,6 @@ export function addProcess(context: Context): void {
   if (options.hold === true) addHold(context);
   if (spec.linux?.seccomp !== undefined && process.noNewPrivileges === true) addSeccomp(context);
   b.add('fds', 'close_range', { first: firstFd(context), flags: ['CLOSE_RANGE_CLOEXEC'] }, 'no descriptor of the launcher leaks');
-  for (let fd = 3; fd < firstFd(context); fd += 1) b.add(`fds.keep.${fd}`, 'fcntl', { fd, command: 'F_SETFD', value: 0 }, 'asked to be kept', { onError: { action: 'ignore', errno: 'EBADF' } });
   for (const signal of RESET_SIGNALS) b.add(`signal.${signal}`, 'rt_sigaction', { signal, handler: 'SIG_DFL' }, 'not ignored, whatever the launcher ignores');
   if (options.init === true) b.add('init', 'clone', { flags: ['CLONE_VM', 'CLONE_VFORK'], parent: 'reaper' }, 'the command as a child; process 1 reaps and passes signals on');
   b.add('signals.unblock', 'rt_sigprocmask', { how: 'SIG_SETMASK', set: [] }, 'blocked since the clone');
@@ -74,6 +85,7 @@ function addClosing(context: Context): void {
   const { b, options } = context;
   const except = [...(options.dieWithParent === true ? [slot(SYSTEM_SLOTS.parentAliveWrite)] : []), ...(options.init === true ? [slot(SYSTEM_SLOTS.reaper)] : []), ...(options.hold === true ? [slot(SYSTEM_SLOTS.hold), slot(SYSTEM_SLOTS.holdResult), slot(SYSTEM_SLOTS.holder)] : [])];
   b.add('fds.close', 'close_range', { first: firstFd(context), flags: [], except }, 'no path of the image may lead through a descriptor of the host');
+  for (let fd = 3; fd < firstFd(context); fd += 1) b.add(`fds.keep.${fd}`, 'fcntl', { fd, command: 'F_SETFD', value: 0 }, 'asked to be kept', { onError: { action: 'ignore', errno: 'EBADF' } });
 }
 
 function firstFd({ options }: Context): number {

@@ -82,6 +82,8 @@ export function addSwitchRoot(context: Context): void {
   const propagation = spec.linux?.rootfsPropagation;
   if (propagation === 'shared' || propagation === 'rshared') b.add('root.shared', 'mount', { source: '', target: '/', fstype: '', flags: ['MS_SHARED', ...(propagation === 'rshared' ? ['MS_REC'] : [])], data: '' }, 'rootfsPropagation');
   if (propagation === 'unbindable' || propagation === 'runbindable') b.add('root.unbindable', 'mount', { source: '', target: '/', fstype: '', flags: ['MS_UNBINDABLE'], data: '' }, 'rootfsPropagation');
+  // What is made later would meet a read-only root.
+  if (spec.root?.readonly === true && options.createCwd === true) addTarget(b, 'cwd.early', spec.process?.cwd ?? '/', 'directory');
   if (spec.root?.readonly === true) b.add('root.readonly', 'mount_setattr', { dirfd: 'AT_FDCWD', path: '/', recursive: false, set: ['MOUNT_ATTR_RDONLY'], clear: [] }, 'root.readonly');
 }
 
