@@ -157,6 +157,8 @@ function follow(parts: Parts, request: RunRequest, started: Started): RunningCon
 
 /** The exit status counts more than tidiness: what can't be tidied is a warning, and is tried again by `sweep`. */
 function finish(parts: Parts, request: RunRequest, { state, launched, made }: Started, status: ExitStatus): void {
+  const { onUsage } = request;
+  if (onUsage !== undefined) attempt(request, () => onUsage(launched.usage()));
   attempt(request, () => launched.cleanup());
   attempt(request, () => {
     if (request.remove === true) return parts.store.removeLater(state, made, (error) => warn(request, error));

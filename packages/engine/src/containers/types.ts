@@ -2,7 +2,7 @@
 import type { Images } from '../image-commands/types.ts';
 import type { Life } from '../life/types.ts';
 import type { BlobProgress } from '../registry/progress.ts';
-import type { Change, CheckResult, ExitStatus, ImageRunConfig, LaunchedProcess, LaunchPlan, ProcessIdentity, RootPlan, RunOptions, StdioSource, System, TreeIds } from '@tsc-box/model';
+import type { Change, CheckResult, ExitStatus, ImageRunConfig, LaunchedProcess, LaunchPlan, ResourceUsage, ProcessIdentity, RootPlan, RunOptions, StdioSource, System, TreeIds } from '@tsc-box/model';
 
 export type PullPolicy = 'missing' | 'always' | 'never';
 
@@ -33,6 +33,8 @@ export interface RunRequest {
   /** Registries (HOST or HOST:PORT) that may be spoken to without TLS. */
   readonly plainHttp?: readonly string[];
   readonly onWarning?: (text: string) => void;
+  /** Told what it has used when it has ended, before its cgroup goes. */
+  readonly onUsage?: (usage: ResourceUsage) => void;
   /** Told while layers are fetched. */
   readonly onBlob?: (progress: BlobProgress) => void;
   /** Told while an image is read and unpacked. */
