@@ -134,7 +134,6 @@ function checkSupported({ process, linux, mounts }: Spec): void {
   const fields: readonly (readonly [pointer: string, given: boolean, why: string])[] = [
     ['process.apparmorProfile', !['', 'unconfined', undefined].includes(process?.apparmorProfile), 'AppArmor profiles are not applied by this version'],
     ['process.selinuxLabel', (process?.selinuxLabel ?? '') !== '', 'SELinux labels are not applied by this version'],
-    ['linux.mountLabel', (linux?.mountLabel ?? '') !== '', 'SELinux labels are not applied by this version'],
     ['process.execCPUAffinity', process?.execCPUAffinity !== undefined, 'CPU affinity of exec is not applied by this version: use linux.resources.cpu.cpus'],
     ['process.scheduler.policy', process?.scheduler?.policy === 'SCHED_DEADLINE', 'deadline scheduling is not applied by this version'],
     ['linux.intelRdt', linux?.intelRdt !== undefined, 'resource director technology is not applied by this version'],

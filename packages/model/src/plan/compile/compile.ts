@@ -21,6 +21,7 @@ export function compile(spec: Spec, facts: Facts, options: CompileOptions): Laun
   const joined = new Map<string, string>(namespaces.flatMap((ns) => (ns.path === undefined ? [] : [[ns.type, ns.path] as const])));
   const context: Context = { spec, facts, options, b: createBuilder(), userns: fresh.has('user') || joined.has('user'), fresh, joined };
   checkFacts(context);
+  checkLabels(context);
   addNamespaceSteps(context);
   addEarlyProcess(context);
   addSharedSources(context);
@@ -47,6 +48,13 @@ function planCgroup(spec: Spec): PrepareStep[] {
   const given = spec.linux?.cgroupsPath;
   if (given === undefined) return [];
   return [{ id: 'cgroup', call: 'cgroup', args: { path: cgroupPath(given), resources: spec.linux?.resources ?? {} }, why: 'a budget of its own' }];
+}
+
+/** A label means something only where SELinux is on. */
+function checkLabels({ b, facts, spec }: Context): void {
+  if ((spec.linux?.mountLabel ?? '') === '') return;
+  if (facts.lsm.includes('selinux')) throw new UnsupportedError({ attempted: 'honour linux.mountLabel', detail: 'SELinux labels are not applied by this version' });
+  b.warnings.push('linux.mountLabel is left out: SELinux is not on');
 }
 
 function checkFacts({ fresh, facts, joined, options }: Context): void {

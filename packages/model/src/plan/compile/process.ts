@@ -64,14 +64,15 @@ export function addProcess(context: Context): void {
     b.add('lookup', 'faccessat', { command, candidates: execCandidates(command, process.env ?? []) }, 'find the command');
     addHolder(context);
   }
+  b.add('umask', 'umask', { mask: process.user.umask ?? 0o022 }, 'process.user.umask');
+  b.add('fds', 'close_range', { first: firstFd(context), flags: ['CLOSE_RANGE_CLOEXEC'] }, 'no descriptor of the launcher leaks');
+  for (const signal of RESET_SIGNALS) b.add(`signal.${signal}`, 'rt_sigaction', { signal, handler: 'SIG_DFL' }, 'not ignored, whatever the launcher ignores');
+  // ORDER: a filter may refuse whatever comes after it. With no_new_privs it is loaded last; without, while the right to load it is held.
   addIdentity(context);
   addParentDeath(context, 'last');
   addParentAlive(context);
-  b.add('umask', 'umask', { mask: process.user.umask ?? 0o022 }, 'process.user.umask');
   if (options.hold === true) addHold(context);
   if (spec.linux?.seccomp !== undefined && process.noNewPrivileges === true) addSeccomp(context);
-  b.add('fds', 'close_range', { first: firstFd(context), flags: ['CLOSE_RANGE_CLOEXEC'] }, 'no descriptor of the launcher leaks');
-  for (const signal of RESET_SIGNALS) b.add(`signal.${signal}`, 'rt_sigaction', { signal, handler: 'SIG_DFL' }, 'not ignored, whatever the launcher ignores');
   if (options.init === true) b.add('init', 'clone', { flags: ['CLONE_VM', 'CLONE_VFORK'], parent: 'reaper' }, 'the command as a child; process 1 reaps and passes signals on');
   b.add('signals.unblock', 'rt_sigprocmask', { how: 'SIG_SETMASK', set: [] }, 'blocked since the clone');
   b.add('exec', 'execve', { candidates: execCandidates(process.args[0] ?? '', process.env ?? []), argv: process.args, envp: process.env ?? [] }, 'become the command');
