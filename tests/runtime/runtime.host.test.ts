@@ -135,7 +135,7 @@ describe.skipIf(reason !== undefined)(`tsc-box-runtime${reason === undefined ? '
     await until(() => statusOf(id) === 'stopped');
     ok('delete', id);
     const seen = readFileSync(record, 'utf8').trim().split('\n').map((line) => [line.slice(0, line.indexOf(' ')), JSON.parse(line.slice(line.indexOf(' '))) as { readonly status: string; readonly id: string }] as const);
-    expect(seen.map(([name, state]) => [name, state.status, state.id])).toEqual([['prestart', 'creating', id], ['createRuntime', 'creating', id], ['createContainer', 'creating', id], ['poststart', 'running', id], ['poststop', 'stopped', id]]);
+    expect(seen.map(([name, state]) => [name, state.status, state.id])).toEqual([['prestart', 'created', id], ['createRuntime', 'creating', id], ['createContainer', 'creating', id], ['poststart', 'running', id], ['poststop', 'stopped', id]]);
     expect(readFileSync(join(bundle, 'rootfs', 'tmp', 'hook'), 'utf8')).toMatch(/^startContainer \{.*"status":"created"/);
   });
 

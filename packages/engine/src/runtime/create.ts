@@ -113,7 +113,8 @@ function runEarlyHooks(runtime: Runtime, directory: string, state: RuntimeState 
   // A hook may ask for the state of the container by the runtime's own command.
   writeState(directory, state);
   const oci = ociState(runtime, state, 'creating');
-  runHooks('prestart', spec.hooks, oci);
+  // The oldest kind sees the container as created: what crun says, and what hooks written for it expect.
+  runHooks('prestart', spec.hooks, { ...oci, status: 'created' });
   runHooks('createRuntime', spec.hooks, oci);
   runInnerHooks('createContainer', { runtime, spec, target: state.process, state: oci, directory });
 }
