@@ -79,6 +79,8 @@ const bundle = (name, input, chunks, group, isOfGroup) => ({
   external: ['koffi'],
   resolve: { conditionNames: ['source', 'import', 'node', 'default'] },
   preserveEntrySignatures: false,
+  // The library's calls are exported beside the engine, which the command line loads whole: without this each run would load them.
+  treeshake: { moduleSideEffects: (id) => !/\/packages\/engine\/src\/(?:index|box\/)/.test(id) },
   transform: { define: { 'performance.now': 'milliseconds' } },
   plugins: [clean(chunks), mainThread, nativeRequire, lazyBuiltins, ascii, shebang],
   output: {

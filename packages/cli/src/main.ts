@@ -5,5 +5,6 @@ import { useCompileCache } from './compile-cache.ts';
 
 declare const nativeModule: { readonly constructor: LoaderClass; readonly path: string };
 
-useCompileCache(nativeModule.constructor, join(nativeModule.path, 'chunks'), process.argv[2] === 'run');
+const [first = '', ...rest] = process.argv.slice(2);
+useCompileCache(nativeModule.constructor, join(nativeModule.path, 'chunks'), first === 'run' || (first.startsWith('-') && rest.includes('run')));
 void import('./program.ts').then(({ start }) => start());
