@@ -50,6 +50,7 @@ function fakeEngine(behaviour: Behaviour, recorded: Recorded): Engine {
       recorded.requests.push(request);
       return Promise.resolve({ version: 1, id: 'x', terminal: false, prepare: [], clone: { flags: ['CLONE_NEWNS'] }, child: [], warnings: [] });
     },
+    spec: () => Promise.reject(new Error('not in this test')),
     check: (request) => {
       recorded.requests.push(request);
       return Promise.resolve([{ step: 'kernel', what: 'Linux 6.1', ok: true }, { step: 'cgroup', what: 'limit', ok: behaviour.error === undefined, reason: 'not delegated', hint: 'run as root' }]);

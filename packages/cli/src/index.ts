@@ -2,7 +2,8 @@
  * tsc-box as a library: `import { openBox } from 'tsc-box'`.
  * Systems are loaded when they are opened, so that each needs only its own dependencies.
  */
-import { createBox, type Box, type BoxSettings } from '@tsc-box/engine';
+import type { Box } from '@tsc-box/engine';
+import { createBox, type BoxSettings } from '@tsc-box/engine/box';
 import type { System } from '@tsc-box/model';
 
 export * from '@tsc-box/model';

@@ -2,5 +2,4 @@
 export * from './containers/index.ts';
 export type * from './image-commands/types.ts';
 export type * from './life/types.ts';
-export { createBox, type BoxSettings } from './box/box.ts';
 export type * from './box/types.ts';

@@ -11,6 +11,7 @@ export * from './spec/seccomp-default.ts';
 export * from './spec/seccomp-file.ts';
 export * from './spec/image-config.ts';
 export * from './spec/validate.ts';
+export * from './audit/audit.ts';
 export * from './options/env.ts';
 export * from './options/numbers.ts';
 export * from './options/run-options.ts';

@@ -62,6 +62,13 @@ export const COMMANDS: readonly Command[] = [
     stopAtWord: false, words: [1, Infinity], complete: 'container', examples: [['tsc-box rm web', 'one that has ended'], ['tsc-box rm -f $(tsc-box ps -aq)', 'all of them']],
     load: async () => (await import('./rm.ts')).rm,
   },
+  {
+    name: 'audit', summary: 'Say what a container keeps apart, and what it shares or may take', usage: '[OPTIONS] CONTAINER|IMAGE [COMMAND [ARG…]]',
+    description: 'Of a container that there is, or of what run would make with these options. With the severity of each finding and the flag that changes it.',
+    flags: [...RUN_FLAGS, json], stopAtWord: true, words: [1, Infinity], complete: 'image-or-container',
+    examples: [['tsc-box audit web', 'a container'], ['tsc-box audit --network host --cap-add SYS_ADMIN host', 'what run would make']],
+    load: async () => (await import('./audit.ts')).audit,
+  },
   ...LIFE_COMMANDS,
   ...IMAGE_COMMANDS,
   {

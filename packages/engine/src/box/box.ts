@@ -1,7 +1,7 @@
 /** `createBox`: the library's calls over an engine. */
 import type { ResourceUsage, System } from '@tsc-box/model';
 import { openEngine } from '../containers/engine.ts';
-import type { Engine, EngineOptions, RunningContainer } from '../containers/types.ts';
+import type { EngineOptions, RunningContainer } from '../containers/types.ts';
 import { checked, collect } from './collect.ts';
 import { openContainer } from './container.ts';
 import { checkLimits, requestOf } from './options.ts';
@@ -68,5 +68,3 @@ function withoutRights(system: System): System {
   const facts: System['facts'] = () => ({ ...system.facts(), privileged: false });
   return { ...system, facts };
 }
-
-export type { Engine };

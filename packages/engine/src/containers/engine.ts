@@ -24,14 +24,16 @@ export function openEngine(options: EngineOptions): Engine {
     if (!made) makeDirectories(directories, facts.uid);
     made = true;
   };
+  const look = async (request: RunRequest): Promise<Prepared> => {
+    if (needsLayers(request)) ready();
+    const prepared = await prepare(parts, withoutPull(request), SAMPLE_ID);
+    await prepared.release();
+    return prepared;
+  };
   return {
     root: directories.root, runRoot: directories.runRoot,
-    async plan(request) {
-      if (needsLayers(request)) ready();
-      const prepared = await prepare(parts, withoutPull(request), SAMPLE_ID);
-      await prepared.release();
-      return prepared.plan;
-    },
+    plan: async (request) => (await look(request)).plan,
+    spec: async (request) => (await look(request)).spec,
     async run(request) {
       ready();
       return runContainer(parts, request);

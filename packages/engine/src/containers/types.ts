@@ -2,7 +2,7 @@
 import type { Images } from '../image-commands/types.ts';
 import type { Life } from '../life/types.ts';
 import type { BlobProgress } from '../registry/progress.ts';
-import type { Change, CheckResult, ExitStatus, ImageRunConfig, LaunchedProcess, LaunchPlan, ResourceUsage, ProcessIdentity, RootPlan, RunOptions, StdioSource, System, TreeIds } from '@tsc-box/model';
+import type { Change, CheckResult, ExitStatus, ImageRunConfig, LaunchedProcess, LaunchPlan, ResourceUsage, ProcessIdentity, RootPlan, RunOptions, Spec, StdioSource, System, TreeIds } from '@tsc-box/model';
 
 export type PullPolicy = 'missing' | 'always' | 'never';
 
@@ -135,6 +135,8 @@ export interface Engine {
   readonly runRoot: string;
   /** The launch plan of a request. Nothing is made but an image's extracted layers. */
   plan(request: RunRequest): Promise<LaunchPlan>;
+  /** The OCI configuration that a request stands for. Nothing is made but an image's extracted layers. */
+  spec(request: RunRequest): Promise<Spec>;
   /** Launches. @throws the typed error of what failed, with nothing left behind. */
   run(request: RunRequest): Promise<RunningContainer>;
   /** The plan against the facts of this host. */

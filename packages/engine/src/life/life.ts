@@ -1,5 +1,5 @@
 /** `openLife`: what is done with containers beyond the command that made them. */
-import { checkContainerName, UnsupportedError, type CgroupStats } from '@tsc-box/model';
+import { BoxError, checkContainerName, UnsupportedError, type CgroupStats, type Spec } from '@tsc-box/model';
 import { findContainer, listContainers } from '../containers/find.ts';
 import { removeContainer, settle, sweepContainers } from '../containers/remove.ts';
 import type { Parts } from '../containers/run.ts';
@@ -37,6 +37,7 @@ export function openLife(parts: Parts): Life {
     isPaused: (state) => isPaused(parts, state),
     rename: (nameOrId, name) => store.rename(findContainer(store, nameOrId), checkContainerName(name)),
     exec: (nameOrId, request) => execInContainer(parts, nameOrId, request),
+    spec: (nameOrId) => specOf(parts, nameOrId),
     logs: (nameOrId, options) => readLogs(parts, nameOrId, options),
     attach: (nameOrId, options) => attachContainer(parts, nameOrId, options),
     stats: (state) => statsOf(parts, state),
@@ -46,6 +47,13 @@ export function openLife(parts: Parts): Life {
     prune: () => prune(parts),
     supervise: () => supervise(parts),
   };
+}
+
+function specOf({ store }: Parts, nameOrId: string): Spec {
+  const { id, name } = findContainer(store, nameOrId);
+  const spec = store.record(id, 'launch')?.spec;
+  if (spec === undefined) throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `look at the container "${name}"`, detail: 'how it was launched is not on record' });
+  return spec;
 }
 
 /** What would need a supervisor where there can be none is refused, not forgotten. */

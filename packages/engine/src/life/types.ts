@@ -1,5 +1,5 @@
 /** The life of containers beyond one command, as a caller of the engine sees it. */
-import type { CgroupStats, ContainerProcess, ExecOptions, ExitStatus, JournalStream, LaunchedProcess, MonitoredStreams, RunOptions, StdioSource } from '@tsc-box/model';
+import type { CgroupStats, ContainerProcess, ExecOptions, ExitStatus, JournalStream, LaunchedProcess, MonitoredStreams, RunOptions, Spec, StdioSource } from '@tsc-box/model';
 import type { ContainerState, RestartPolicy, RunRequest } from '../containers/types.ts';
 
 export interface CreateRequest extends RunRequest {
@@ -74,6 +74,8 @@ export interface Life {
   rename(nameOrId: string, name: string): void;
   /** One more process in a running container. @throws BoxError ERR_TSCBOX_STATE when it does not run or is paused */
   exec(nameOrId: string, request: ExecRequest): LaunchedProcess;
+  /** The OCI configuration that it was launched with. @throws BoxError ERR_TSCBOX_STATE where it is not on record */
+  spec(nameOrId: string): Spec;
   logs(nameOrId: string, options?: LogOptions): AsyncIterable<LogEntry>;
   /** `fromStart`: output from the beginning of this run on. */
   attach(nameOrId: string, options?: { readonly fromStart?: boolean; readonly signal?: AbortSignal }): Attached;
