@@ -67,7 +67,7 @@ const shebang = {
 const clean = (chunks) => ({ name: 'clean', buildStart: () => rmSync(new URL(`dist/${chunks}`, import.meta.url), { recursive: true, force: true }) });
 
 /** What every `run` of the built-in image loads: one file is read quicker than ten. */
-const isOfEveryRun = (id) => /\/packages\/(?:model\/src|host-linux\/src\/(?!layers\/(?:extract|archiver|pack|place|tree-|usage|union-directory))|engine\/src\/(?:index|containers)|cli\/src\/(?:args|program|dispatch|report\/(?:write|style|errors)|io\/(?:signals|streams)|commands\/(?:registry|image-commands|life-commands|request|run)))/.test(id) && !/\/(?:layers\/layer-tree|images)/.test(id) || id.includes('rolldown/runtime');
+const isOfEveryRun = (id) => /\/packages\/(?:model\/src|host-linux\/src\/(?!layers\/(?:extract|archiver|pack|place|tree-|usage|union-directory))|engine\/src\/(?:index|containers|box)|cli\/src\/(?:args|program|dispatch|report\/(?:write|style|errors)|io\/(?:signals|streams)|commands\/(?:registry|image-commands|life-commands|request|run)))/.test(id) && !/\/(?:layers\/layer-tree|images)/.test(id) || id.includes('rolldown/runtime');
 
 /** What every command of the OCI runtime loads: nothing of images, terminals and help. */
 const isOfRuntime = (id) => !/\/layers\/(?:extract|archiver|pack|place|tree-|usage|union-directory|layer-tree)|\/io\/(?:attach|terminal|tty)|\/runtime\/main/.test(id);
