@@ -28,6 +28,15 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     load: async () => (await import('./pull.ts')).push,
   },
   {
+    name: 'login', summary: 'Keep the credentials of a registry', usage: '[OPTIONS] [REGISTRY]', description: 'Of docker.io where none is named. They are tried first, and kept where docker keeps them.',
+    flags: [flag('Credentials', '-u --username=NAME', 'username', 'User name; asked for otherwise'), flag('Credentials', '-p --password=PASSWORD', 'password', 'Password: others can see it here'), flag('Credentials', '--password-stdin', 'passwordStdin', 'Read the password from standard input', yes), plainHttp],
+    stopAtWord: false, words: [0, 1], examples: [['tsc-box login -u me --password-stdin registry.example.com < token', '']], load: async () => (await import('./login.ts')).login,
+  },
+  {
+    name: 'logout', summary: 'Forget the credentials of a registry', usage: '[REGISTRY]', flags: [], stopAtWord: false, words: [0, 1], examples: [['tsc-box logout registry.example.com', '']],
+    load: async () => (await import('./login.ts')).logout,
+  },
+  {
     name: 'images', summary: 'List images', usage: '[OPTIONS] [REPOSITORY[:TAG]]',
     flags: [
       flag('Output', '-a --all', 'all', 'All images: there are no hidden ones', yes), flag('Output', '--digests', 'digests', 'With digests', yes), quiet, noTrunc, format,

@@ -19,6 +19,8 @@ export function openImages(parts: Parts): Images {
   const find = (nameOrId: string): ContainerState => findContainer(parts.store, nameOrId);
   return {
     store,
+    login: async (registry, credentials, options = {}) => (await import('../registry/index.ts')).login(registry, credentials, options),
+    logout: async (registry, options = {}) => (await import('../registry/index.ts')).logout(registry, options),
     pull: async (name, options = {}) => (await import('../registry/index.ts')).pullImage(name, { ...options, store }),
     push: async (name, destination, options = {}) => (await import('../registry/index.ts')).pushImage(name, destination, { ...options, store }),
     list: () => store.list(),

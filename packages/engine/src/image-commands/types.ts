@@ -1,6 +1,6 @@
 /** What a caller of `Engine.images()` sees: all that docker's image commands do. */
 import type { Descriptor, ImageHistory } from '@tsc-box/model';
-import type { BlobProgress, PullOptions, PullResult, PushOptions, PushResult } from '../registry/index.ts';
+import type { BlobProgress, Credentials, LoginResult, PullOptions, PullResult, PushOptions, PushResult, RegistryOptions } from '../registry/index.ts';
 import type { GcResult, ImageStore, LoadedImage, LoadOptions, RemovedNames, SaveOptions, StoredImage, StoreProblem } from '../store/index.ts';
 
 export type { BlobProgress, GcResult, ImageStore, LoadedImage, PullResult, PushResult, RemovedNames, StoredImage, StoreProblem };
@@ -91,6 +91,10 @@ export interface LayersOptions {
 
 export interface Images {
   readonly store: ImageStore;
+  /** Tries the credentials at the registry, and keeps them where docker keeps them. */
+  login(registry: string, credentials: Credentials & { readonly kind: 'basic' }, options?: RegistryOptions): Promise<LoginResult>;
+  /** Forgets them. Returns where they were; undefined when there were none. */
+  logout(registry: string, options?: RegistryOptions): Promise<string | undefined>;
   pull(name: string, options?: Omit<PullOptions, 'store'>): Promise<PullResult>;
   push(name: string, destination?: string, options?: Omit<PushOptions, 'store'>): Promise<PushResult>;
   list(): Promise<StoredImage[]>;

@@ -6,6 +6,7 @@ import { delayBefore, isPassing, type RetryOptions } from './retry.ts';
 
 export interface ClientOptions {
   readonly endpoint: Endpoint;
+  /** Empty: the registry itself. */
   readonly repository: string;
   readonly authenticator: Authenticator;
   readonly retry: RetryOptions;
@@ -97,7 +98,7 @@ export const isFinal = (error: unknown): boolean => FINAL_ERRORS.test(errnoOfFet
 
 async function addressOf({ endpoint, repository, signal }: ClientOptions, path: string): Promise<string> {
   const base = await baseOf(endpoint, signal);
-  if (!/^https?:\/\//.test(path)) return `${base}/v2/${repository}/${path}`;
+  if (!/^https?:\/\//.test(path)) return repository === '' ? `${base}/v2/${path}` : `${base}/v2/${repository}/${path}`;
   // Registries behind a proxy that ends TLS give addresses without it.
   const url = new URL(path);
   if (url.protocol === 'http:' && base.startsWith('https:') && url.hostname === new URL(base).hostname) return `${base}${url.pathname}${url.search}`;
@@ -135,7 +136,7 @@ async function requestOnce(client: ClientOptions, url: string, request: RequestO
   const { authenticator } = client;
   const auth: AuthRequest = {
     registry: client.endpoint.registry, repository: client.repository, attempted: client.attempted, plain: client.endpoint.plainOrigin !== undefined || client.endpoint.origin.startsWith('http:'), signal: request.signal ?? client.signal,
-    scopes: [`repository:${client.repository}:${client.actions}`, ...(request.scopes ?? [])],
+    scopes: [...(client.repository === '' ? [] : [`repository:${client.repository}:${client.actions}`]), ...(request.scopes ?? [])],
   };
   // An address elsewhere, such as an upload to a bucket, gets no credentials.
   const own = new URL(url).origin === new URL(await baseOf(client.endpoint, auth.signal)).origin;

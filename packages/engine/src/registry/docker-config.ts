@@ -10,7 +10,8 @@ export type Credentials =
 
 export type CredentialSource = (registry: string, repository: string) => Promise<Credentials | undefined>;
 
-const HUB = 'https://index.docker.io/v1/';
+/** The key of docker.io in these files. */
+export const HUB = 'https://index.docker.io/v1/';
 const HELPER_MS_MAX = 60_000;
 const HELPER_BYTES_MAX = 1 << 20;
 const CONFIG_BYTES_MAX = 1 << 20;
@@ -116,9 +117,8 @@ function credentialsOf({ auth, username, password, identitytoken }: AuthEntry, r
 
 /** `docker-credential-NAME get` with the server on its standard input: github.com/docker/docker-credential-helpers. Never through a shell. */
 async function askHelper(name: string, server: string, path: string, env: Readonly<Record<string, string | undefined>>): Promise<Credentials | undefined> {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) throw configError(path, `found the credential helper ${JSON.stringify(name)}, allowed: letters, digits, ".", "_" and "-"`);
-  const program = `docker-credential-${name}`;
-  const { status, output, failure } = await runHelper(program, `${server}\n`, env);
+  const program = helperProgram(name, path);
+  const { status, output, failure } = await runHelper(program, 'get', `${server}\n`, env);
   const fail = (detail: string): BoxError => new BoxError({ code: 'ERR_TSCBOX_REGISTRY', attempted: `ask ${program} for the credentials of ${server}`, detail, hint: `it is named in ${path}` });
   if (failure !== undefined) throw fail(failure);
   if (status !== 0) {
@@ -136,16 +136,23 @@ async function askHelper(name: string, server: string, path: string, env: Readon
   return username === '<token>' ? { kind: 'token', token: secret } : { kind: 'basic', username, password: secret };
 }
 
-interface HelperResult {
+/** @throws BoxError for a name that could be a path */
+export function helperProgram(name: string, path: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) throw configError(path, `found the credential helper ${JSON.stringify(name)}, allowed: letters, digits, ".", "_" and "-"`);
+  return `docker-credential-${name}`;
+}
+
+export interface HelperResult {
   readonly status: number;
   readonly output: string;
   /** Why it could not be asked. */
   readonly failure?: string;
 }
 
-function runHelper(program: string, input: string, env: Readonly<Record<string, string | undefined>>): Promise<HelperResult> {
+/** `verb`: get, store or erase. */
+export function runHelper(program: string, verb: 'get' | 'store' | 'erase', input: string, env: Readonly<Record<string, string | undefined>>): Promise<HelperResult> {
   return new Promise((resolve) => {
-    const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...env }, timeout: HELPER_MS_MAX, killSignal: 'SIGKILL' });
+    const child = spawn(program, [verb], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...env }, timeout: HELPER_MS_MAX, killSignal: 'SIGKILL' });
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text;

@@ -5,3 +5,4 @@ export { dockerCredentials, type Credentials, type CredentialSource } from './do
 export { RegistryError } from './errors.ts';
 export type { RegistryOptions } from './options.ts';
 export type { BlobProgress, BlobState } from './progress.ts';
+export { login, logout, type LoginResult } from './login.ts';
