@@ -70,7 +70,7 @@ const clean = (chunks) => ({ name: 'clean', buildStart: () => rmSync(new URL(`di
 const isOfEveryRun = (id) => /\/packages\/(?:model\/src|host-linux\/src\/(?!layers\/(?:extract|archiver|pack|place|tree-|usage|union-directory))|engine\/src\/(?:index|containers|box)|cli\/src\/(?:args|program|dispatch|report\/(?:write|style|errors)|io\/(?:signals|streams)|commands\/(?:registry|image-commands|life-commands|request|run)))/.test(id) && !/\/(?:layers\/layer-tree|images)/.test(id) || id.includes('rolldown/runtime');
 
 /** What every command of the OCI runtime loads: nothing of images, terminals and help. */
-const isOfRuntime = (id) => !/\/layers\/(?:extract|archiver|pack|place|tree-|usage|union-directory|layer-tree)|\/io\/(?:attach|terminal|tty)|\/runtime\/main/.test(id);
+const isOfRuntime = (id) => !/\/layers\/(?:extract|archiver|pack|place|tree-|usage|union-directory|layer-tree)|\/io\/(?:attach|terminal|tty)|\/runtime\/main|\/(?:compile|code)-cache/.test(id);
 
 /** A command of its own: nothing is shared between bundles, so that none reads what only another needs. */
 const bundle = (name, input, chunks, group, isOfGroup) => ({
