@@ -3,7 +3,7 @@
  * Compiled JavaScript kept between runs: V8's code cache of the chunks of this program, made after a `run`, so that it holds the functions
  * a run needs. It halves the time that a run spends in JavaScript, and is quicker than module.enableCompileCache where Node has that.
  */
-import { fstatSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { fstatSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { Script } from 'node:vm';
 
@@ -49,6 +49,21 @@ function readOwn(file: string): Buffer | undefined {
   }
 }
 
+const KEPT_MS = 7 * 24 * 3600 * 1000;
+
+/**
+ * Chunks are named by their content, so those of another build are of no use to this one. But two builds, or two versions of Node, may be
+ * in use in turns: neither may remove what the other has just written. Where an old one is still in use, its next run writes it again.
+ */
+function removeOld(directory: string): void {
+  const oldest = Date.now() - KEPT_MS;
+  for (const name of readdirSync(directory)) {
+    const file = `${directory}/${name}`;
+    const { mtimeMs } = statSync(file, { throwIfNoEntry: false }) ?? { mtimeMs: oldest };
+    if (name.includes('.cjs-') && mtimeMs < oldest) unlinkSync(file);
+  }
+}
+
 /** The cache only saves time: any trouble with it is passed over. */
 function write(directory: string, file: string, script: Script): void {
   try {
@@ -56,9 +71,7 @@ function write(directory: string, file: string, script: Script): void {
     const temporary = `${file}.${process.pid}`;
     writeFileSync(temporary, script.createCachedData(), { flag: 'wx', mode: 0o600 });
     renameSync(temporary, file);
-    // Chunks are named NAME-CONTENT.cjs: those of other builds are of no use any more.
-    const [name = ''] = basename(file).split('-', 1);
-    for (const other of readdirSync(directory)) if (other.startsWith(`${name}-`) && other.includes('.cjs-') && other !== basename(file)) unlinkSync(`${directory}/${other}`);
+    removeOld(directory);
   } catch {
     // The next run compiles again.
   }
