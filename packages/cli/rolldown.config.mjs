@@ -67,7 +67,7 @@ const shebang = {
 const clean = (chunks) => ({ name: 'clean', buildStart: () => rmSync(new URL(`dist/${chunks}`, import.meta.url), { recursive: true, force: true }) });
 
 /** What every `run` of the built-in image loads: one file is read quicker than ten. */
-const isOfEveryRun = (id) => /\/packages\/(?:model\/src|host-linux\/src\/(?!layers\/(?:extract|archiver|pack|place|tree-|usage|union-directory))|engine\/src\/(?:index|containers|box)|cli\/src\/(?:args|program|dispatch|report\/(?:write|style|errors)|io\/(?:signals|streams)|commands\/(?:registry|image-commands|life-commands|request|run)))/.test(id) && !/\/(?:layers\/layer-tree|images)/.test(id) || id.includes('rolldown/runtime');
+const isOfEveryRun = (id) => /\/packages\/(?:model\/src|host-linux\/src\/(?!layers\/(?:extract|archiver|pack|place|tree-|usage|union-directory))|engine\/src\/(?:index|containers)|cli\/src\/(?:args|program|dispatch|report\/(?:write|style|errors)|io\/(?:signals|streams)|commands\/(?:registry|image-commands|life-commands|request|run)))/.test(id) && !/\/(?:layers\/layer-tree|images)/.test(id) || id.includes('rolldown/runtime') || id.includes('main-thread');
 
 /** What every command of the OCI runtime loads: nothing of images, terminals and help. */
 const isOfRuntime = (id) => !/\/layers\/(?:extract|archiver|pack|place|tree-|usage|union-directory|layer-tree)|\/io\/(?:attach|terminal|tty)|\/runtime\/main|\/(?:compile|code)-cache/.test(id);
@@ -79,8 +79,8 @@ const bundle = (name, input, chunks, group, isOfGroup) => ({
   external: ['koffi'],
   resolve: { conditionNames: ['source', 'import', 'node', 'default'] },
   preserveEntrySignatures: false,
-  // The library's calls are exported beside the engine, which the command line loads whole: without this each run would load them.
-  treeshake: { moduleSideEffects: (id) => !/\/packages\/engine\/src\/(?:index|box\/)/.test(id) },
+  // Loading a file of the model does nothing by itself. The library's calls are exported beside the engine: without this each run would load them.
+  treeshake: { moduleSideEffects: (id) => !/\/packages\/(?:model\/src|engine\/src\/(?:index|box\/))/.test(id) },
   transform: { define: { 'performance.now': 'milliseconds' } },
   plugins: [clean(chunks), mainThread, nativeRequire, lazyBuiltins, ascii, shebang],
   output: {
