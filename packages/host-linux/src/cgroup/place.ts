@@ -22,8 +22,8 @@ export function directoryIn({ mountpoint, parent = '/' }: CgroupHierarchy, path:
   return `${mountpoint}${parent === '/' ? '' : parent}${path}`;
 }
 
-/** v1 controllers wanted without a limit: pids and freezer to find, stop and kill every process, memory to tell an OOM kill. */
-const ALWAYS_V1 = ['pids', 'freezer', 'memory'];
+/** v1 controllers wanted without a limit: pids and freezer to find, stop and kill every process, memory to tell an OOM kill, cpuacct and blkio to tell what was used. */
+const ALWAYS_V1 = ['pids', 'freezer', 'memory', 'cpuacct', 'blkio'];
 
 /** @throws UnsupportedError for a limit whose controller is not there, or not given to this user. */
 export function place(facts: Facts, path: string, resources: SpecResources): PlacePlan {
@@ -51,7 +51,7 @@ export function place(facts: Facts, path: string, resources: SpecResources): Pla
 
 /** Controllers every container gets on v2, when the parent can give them, for usage and kills; and those its limits need. */
 function toEnable(v2: CgroupHierarchy, writes: readonly CgroupWrite[]): readonly string[] {
-  const wanted = new Set(['memory', 'pids', 'cpu', ...writes.map(({ controller }) => controller)]);
+  const wanted = new Set(['memory', 'pids', 'cpu', 'io', ...writes.map(({ controller }) => controller)]);
   return [...wanted].filter((name) => v2.delegated?.includes(name) === true);
 }
 
