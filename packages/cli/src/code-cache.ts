@@ -22,12 +22,18 @@ export function useCodeCache(loader: LoaderClass, chunks: string, directory: str
   const original = loader.prototype._compile as LoaderClass['prototype']['_compile'] | undefined;
   // A later Node may load modules in another way: then nothing is cached.
   if (typeof original !== 'function') return;
+  // One listener for all: Node warns of a leak where there are many.
+  const unsaved: (() => void)[] = [];
+  const save = (later: () => void): void => {
+    if (unsaved.length === 0) process.once('exit', () => unsaved.forEach((one) => one()));
+    unsaved.push(later);
+  };
   loader.prototype._compile = function compile(content, filename, ...more) {
     if (dirname(filename) !== chunks) return original.call(this, content, filename, ...more);
     const file = `${directory}/${basename(filename)}-${process.version}-${process.arch}`;
     const cachedData = readOwn(file);
     const script = new Script(`(function (exports, require, module, __filename, __dirname) {${content}\n})`, { filename, ...(cachedData === undefined ? {} : { cachedData }) });
-    if (mayWrite && (cachedData === undefined || script.cachedDataRejected === true)) process.once('exit', () => write(directory, file, script));
+    if (mayWrite && (cachedData === undefined || script.cachedDataRejected === true)) save(() => write(directory, file, script));
     const run = script.runInThisContext() as (...args: readonly unknown[]) => unknown;
     return run.call(this.exports, this.exports, loader.createRequire(filename), this, filename, chunks);
   };
