@@ -39,9 +39,11 @@ afterEach(() => {
 });
 
 /** Starts a container that says "ready", and waits until it does. */
-async function started(args: readonly string[]): Promise<{ child: ChildProcess; ended: Promise<number | null> }> {
-  const child = spawn(process.execPath, words(args), { stdio: ['ignore', 'pipe', 'inherit'] });
+async function started(args: readonly string[]): Promise<{ child: ChildProcess; ended: Promise<number | null>; stderr: () => string }> {
+  const child = spawn(process.execPath, words(args), { stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
+  let said = '';
+  child.stderr.on('data', (bytes: Buffer) => void (said += bytes.toString()));
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   let text = '';
   await new Promise<void>((resolve, reject) => {
@@ -49,9 +51,9 @@ async function started(args: readonly string[]): Promise<{ child: ChildProcess; 
       text += bytes.toString();
       if (text.includes('ready')) resolve();
     });
-    void ended.then((code) => reject(new Error(`ended with ${code} before it was ready`)));
+    void ended.then((code) => reject(new Error(`ended with ${code} before it was ready: ${said}`)));
   });
-  return { child, ended };
+  return { child, ended, stderr: () => said };
 }
 
 describe.skipIf(!possible)('the command tsc-box (needs Linux, root and the build)', () => {
@@ -102,6 +104,16 @@ describe.skipIf(!possible)('the command tsc-box (needs Linux, root and the build
     const { child, ended } = await started(['run', '--rm', 'host', 'sh', '-c', `trap 'exit 9' ${signal.slice(3)}; echo ready; while :; do sleep 0.02; done`]);
     child.kill(signal);
     expect(await ended).toBe(9);
+  });
+
+  it('a command that hears no SIGINT is killed at the third, and the second says why', async () => {
+    const { child, ended, stderr } = await started(['run', '--rm', 'host', 'sh', '-c', 'echo ready; exec sleep 1000']);
+    // Two that are the same may become one.
+    child.kill('SIGINT');
+    child.kill('SIGTERM');
+    await vi.waitFor(() => expect(stderr()).toMatch(/process 1.*--init/), { timeout: 20_000, interval: 20 });
+    child.kill('SIGINT');
+    expect(await ended).toBe(137);
   });
 
   it('leaves nothing when it is killed by SIGKILL: no process, no cgroup, no file', async () => {

@@ -68,7 +68,7 @@ export async function followProcess(container: Followed, wishes: StreamWishes, r
   try {
     const copied = child.terminal ?? child.stdin ?? child.stdout ?? child.stderr;
     if (copied === undefined) {
-      relay.to(child);
+      relay.to(child, stubborn(child, cli));
       return exitCode(await container.wait(), cli);
     }
     return await copyStreams(container, wishes, relay, cli);
@@ -78,6 +78,22 @@ export async function followProcess(container: Followed, wishes: StreamWishes, r
   } finally {
     process.off('exit', end);
   }
+}
+
+/**
+ * Process 1 of a pid namespace gets only the signals that it handles (pid_namespaces(7)): a user who asks for the end a second time is told,
+ * and the third time ends it, as docker's command line has it.
+ */
+function stubborn(child: Followed['process'], cli: Cli): (signal: NodeJS.Signals) => boolean {
+  let asked = 0;
+  return (signal) => {
+    if (signal !== 'SIGINT' && signal !== 'SIGTERM') return false;
+    asked += 1;
+    if (asked === 2) cli.warn(`the command goes on after ${signal}: as process 1 it gets only signals that it handles; once more kills it, and with --init any signal ends it`);
+    if (asked < 3) return false;
+    child.kill(SIGKILL);
+    return true;
+  };
 }
 
 async function copyStreams(container: Followed, wishes: StreamWishes, relay: SignalRelay, cli: Cli): Promise<number> {
@@ -90,7 +106,9 @@ async function copyStreams(container: Followed, wishes: StreamWishes, relay: Sig
     const size = terminalSize();
     if (size !== undefined) child.resize(size.height, size.width);
   };
+  const unheard = stubborn(child, cli);
   relay.to(child, (signal) => {
+    if (unheard(signal)) return true;
     if (signal === 'SIGCONT') raw?.again();
     if (child.terminal === undefined || (signal !== 'SIGWINCH' && signal !== 'SIGCONT')) return false;
     resize();
