@@ -22,7 +22,7 @@ export * from './options/exec.ts';
 export { parseResources } from './options/resources.ts';
 export { MASKED_PATHS, READONLY_PATHS } from './options/security.ts';
 export { chooseCommand, chooseUser, DEFAULT_PATH } from './options/process.ts';
-export { cleanPath, resolvePath } from './options/paths.ts';
+export { cleanPath, isWithin, resolvePath } from './options/paths.ts';
 export * from './cgroup/index.ts';
 export * from './layers/index.ts';
 export * from './image/index.ts';

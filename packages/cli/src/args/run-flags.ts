@@ -18,7 +18,7 @@ const yes = { boolean: true } as const;
 const many = { list: true } as const;
 
 /** Keys that are not container options. */
-export const REQUEST_KEYS: readonly string[] = ['remove', 'detach', 'detachKeys', 'restart', 'rootfs', 'bundle', 'simulate', 'json', 'pull', 'platform', 'plainHttp', 'help', 'root', 'errorFormat', 'system', 'version'];
+export const REQUEST_KEYS: readonly string[] = ['remove', 'detach', 'detachKeys', 'restart', 'timeout', 'apply', 'discard', 'keep', 'rootfs', 'bundle', 'simulate', 'json', 'pull', 'platform', 'plainHttp', 'help', 'root', 'errorFormat', 'system', 'version'];
 
 const CAPABILITIES = ['ALL', 'AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_ADMIN', 'NET_BIND_SERVICE', 'NET_RAW', 'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_ADMIN', 'SYS_CHROOT', 'SYS_NICE', 'SYS_PTRACE', 'SYS_TIME'];
 const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGKILL', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'];
@@ -89,6 +89,8 @@ export const RUN_FLAGS: readonly Flag[] = [
     ['--cap-add=CAP', 'capAdd', 'Add a capability, such as NET_ADMIN, or ALL', { ...many, complete: CAPABILITIES }],
     ['--cap-drop=CAP', 'capDrop', 'Drop a capability, or ALL', { ...many, complete: CAPABILITIES }],
     ['--security-opt=OPT', 'securityOpt', 'no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined', { ...many, complete: ['no-new-privileges', 'seccomp=unconfined', 'systempaths=unconfined'] }],
+    ['--hide=PATH', 'hiddenPaths', 'Show an empty directory or file in place of this one; nothing happens where there is none', { ...many, complete: 'file' }],
+    ['--read-only-path=PATH', 'readOnlyPaths', 'Let nobody write there, nor below; nothing happens where there is none', { ...many, complete: 'file' }],
     ['--sysctl=KEY=VALUE', 'sysctls', 'Kernel parameter of the container\'s own namespaces', many],
   ]),
 ];

@@ -3,6 +3,7 @@ import { DETACH_FLAGS, flag, RUN_FLAGS, SIMULATE_FLAG } from '../args/run-flags.
 import type { Command } from './command.ts';
 import { IMAGE_COMMANDS } from './image-commands.ts';
 import { LIFE_COMMANDS } from './life-commands.ts';
+import { TRY_COMMANDS } from './try-commands.ts';
 
 const IMAGES = `IMAGE is one of:
   host                       this machine's own root: what the container changes is kept apart (tsc-box diff)
@@ -69,6 +70,7 @@ export const COMMANDS: readonly Command[] = [
     examples: [['tsc-box audit web', 'a container'], ['tsc-box audit --network host --cap-add SYS_ADMIN host', 'what run would make']],
     load: async () => (await import('./audit.ts')).audit,
   },
+  ...TRY_COMMANDS,
   ...LIFE_COMMANDS,
   ...IMAGE_COMMANDS,
   {

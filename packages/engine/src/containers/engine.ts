@@ -43,6 +43,7 @@ export function openEngine(options: EngineOptions): Engine {
     find: (nameOrId) => findContainer(parts.store, nameOrId),
     remove: (nameOrId, { force = false } = {}) => removeByName(parts, nameOrId, force),
     diff: (nameOrId) => diffContainer(system, findContainer(parts.store, nameOrId)),
+    apply: async (nameOrId, request = {}) => (await import('./apply.ts')).applyContainer(system, findContainer(parts.store, nameOrId), request),
     async images() {
       ready();
       return (await import('../image-commands/index.ts')).openImages(parts);

@@ -2,7 +2,7 @@
 import type { Images } from '../image-commands/types.ts';
 import type { Life } from '../life/types.ts';
 import type { BlobProgress } from '../registry/progress.ts';
-import type { Change, CheckResult, ExitStatus, ImageRunConfig, LaunchedProcess, LaunchPlan, ResourceUsage, ProcessIdentity, RootPlan, RunOptions, Spec, StdioSource, System, TreeIds } from '@tsc-box/model';
+import type { AppliedChange, ApplyOptions, Change, CheckResult, ExitStatus, ImageRunConfig, LaunchedProcess, LaunchPlan, ResourceUsage, ProcessIdentity, RootPlan, RunOptions, Spec, StdioSource, System, TreeIds } from '@tsc-box/model';
 
 export type PullPolicy = 'missing' | 'always' | 'never';
 
@@ -129,6 +129,9 @@ export interface RunningContainer {
   wait(): Promise<ExitStatus>;
 }
 
+/** Which changes of a container are done to this machine, and how. */
+export type ApplyRequest = Omit<ApplyOptions, 'since'>;
+
 export interface Engine {
   /** Where containers and layers lie. */
   readonly root: string;
@@ -149,6 +152,11 @@ export interface Engine {
   remove(nameOrId: string, options?: { readonly force?: boolean }): void;
   /** What the container changed in its image, sorted by path. */
   diff(nameOrId: string): Change[];
+  /**
+   * Does to this machine what a container of the image `host` changed in its copy; the container stays. Sorted by path; what stood in the way is told, not thrown.
+   * @throws BoxError ERR_TSCBOX_STATE while it runs; UnsupportedError for other images; UsageError for paths without a change.
+   */
+  apply(nameOrId: string, request?: ApplyRequest): Promise<AppliedChange[]>;
   /** Images: loaded at first use. */
   images(): Promise<Images>;
   /** Containers that outlive their launcher, and what is done with those that run: loaded at first use. */

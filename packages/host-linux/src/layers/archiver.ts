@@ -1,6 +1,7 @@
 /** `TreeArchiver` on this kernel. */
 import type { Facts, TreeArchiver } from '@tsc-box/model';
 import { openCgroup } from '../cgroup/manage.ts';
+import { applyChanges } from './apply.ts';
 import { packChanges, packTree } from './pack.ts';
 import { unpackTree } from './place.ts';
 import { openTree } from './tree-view.ts';
@@ -8,6 +9,7 @@ import { traceLayers, usageOfLayers } from './usage.ts';
 
 export function createArchiver(facts: () => Facts): TreeArchiver {
   return {
+    apply: applyChanges,
     packChanges,
     pack: packTree,
     unpack: unpackTree,

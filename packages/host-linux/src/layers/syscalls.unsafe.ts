@@ -27,6 +27,7 @@ interface Calls {
   readonly symlinkat: Call;
   readonly linkat: Call;
   readonly unlinkat: Call;
+  readonly renameat: Call;
   readonly fchownat: Call;
   readonly utimensat: Call;
   readonly futimens: Call;
@@ -52,6 +53,7 @@ function calls(): Calls {
     mknodat: bind('int mknodat(int dirfd, const uint8_t *path, uint mode, uint64_t device)'),
     symlinkat: bind('int symlinkat(const uint8_t *target, int dirfd, const uint8_t *path)'),
     linkat: bind('int linkat(int olddirfd, const uint8_t *oldpath, int newdirfd, const uint8_t *newpath, int flags)'),
+    renameat: bind('int renameat(int olddirfd, const uint8_t *oldpath, int newdirfd, const uint8_t *newpath)'),
     unlinkat: bind('int unlinkat(int dirfd, const uint8_t *path, int flags)'),
     fchownat: bind('int fchownat(int dirfd, const uint8_t *path, uint owner, uint group, int flags)'),
     utimensat: bind('int utimensat(int dirfd, const uint8_t *path, const uint8_t *times, int flags)'),
@@ -158,6 +160,9 @@ export const makeSymlink = (parent: number, name: string, target: string): void 
 export const makeLink = (fromParent: number, from: string, parent: number, name: string): void => check(calls().linkat(fromParent, cString(from), parent, cString(name), 0), 'linkat', name);
 
 export const unlinkName = (parent: number, name: string): void => check(calls().unlinkat(parent, cString(name), 0), 'unlinkat', name);
+
+/** Within one directory: takes the place of what has the name `to`. Two links to one file stay as they are. */
+export const renameIn = (parent: number, from: string, to: string): void => check(calls().renameat(parent, cString(from), parent, cString(to)), 'renameat', to);
 
 export const removeDirectory = (parent: number, name: string): void => check(calls().unlinkat(parent, cString(name), AT_REMOVEDIR), 'unlinkat', name);
 

@@ -56,7 +56,39 @@ export interface LayerTrace {
   readonly hiddenBy?: { readonly layer: number; readonly path: string; readonly found: string };
 }
 
+/** A directory of this machine, and what an overlay's upper directory changed in it. */
+export interface ChangedTree {
+  readonly upperdir: string;
+  /** Absolute: the directory that was the lower one, and the path under which results name it. */
+  readonly target: string;
+}
+
+export interface ApplyOptions {
+  /** Milliseconds since 1970: what changed on this machine after it is a conflict. */
+  readonly since: number;
+  /** Only these, with all below them: absolute, of this machine. Default: all. */
+  readonly paths?: readonly string[];
+  /** Conflicts too: what was changed meanwhile is overwritten. */
+  readonly force?: boolean;
+  /** Only tell. */
+  readonly dryRun?: boolean;
+  readonly onWarning?: (text: string) => void;
+}
+
+/** What became of one change. */
+export interface AppliedChange {
+  readonly path: string;
+  readonly outcome: 'applied' | 'conflict' | 'failed';
+  /** Of a conflict or a failure. */
+  readonly reason?: string;
+}
+
 export interface TreeArchiver {
+  /**
+   * Changes the machine's directory as the upper directory says: each file at once by a rename, with owner, mode, times, links and extended
+   * attributes, never through a link. Conflicts are found before anything is written. What can't be done is told and does not keep the rest.
+   */
+  apply(tree: ChangedTree, options: ApplyOptions): Promise<readonly AppliedChange[]>;
   /** Undefined where nothing is. */
   stat(view: TreeView, path: string, options?: { readonly follow?: boolean }): TreeStat | undefined;
   /**

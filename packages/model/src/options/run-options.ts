@@ -50,6 +50,10 @@ export interface RunOptions {
   readonly capAdd?: readonly string[];
   readonly capDrop?: readonly string[];
   readonly securityOpt?: readonly string[];
+  /** Absolute; an empty directory or file is seen in their place. */
+  readonly hiddenPaths?: readonly string[];
+  /** Absolute; with all that is mounted below. */
+  readonly readOnlyPaths?: readonly string[];
   readonly sysctls?: readonly string[];
   readonly devices?: readonly string[];
   readonly labels?: readonly string[];
@@ -102,7 +106,7 @@ const KEYS = {
   cpus: 'string', cpusetCpus: 'string', cpusetMems: 'string', cpuShares: 'string', cpuPeriod: 'string', cpuQuota: 'string', pidsLimit: 'string', network: 'string', userns: 'string', uts: 'string',
   ipc: 'string', pid: 'string', cgroupns: 'string', time: 'string', stopSignal: 'string', shmSize: 'string', oomScoreAdj: 'string', umask: 'string', cgroupParent: 'string',
   env: 'list', envFiles: 'list', volumes: 'list', mounts: 'list', tmpfs: 'list', ulimits: 'list', capAdd: 'list', capDrop: 'list', securityOpt: 'list', sysctls: 'list', devices: 'list', labels: 'list',
-  groupAdd: 'list', addHosts: 'list', dns: 'list',
+  groupAdd: 'list', addHosts: 'list', dns: 'list', hiddenPaths: 'list', readOnlyPaths: 'list',
 } as const satisfies Record<keyof RunOptions, 'boolean' | 'string' | 'list'>;
 
 /**

@@ -45,6 +45,8 @@ export function parseSecurityOptions(options: RunOptions, context: OptionContext
     if (apply === undefined) throw new UsageError({ attempted: 'read --security-opt', detail: `found "${text}", allowed: ${ALLOWED}` });
     apply(draft, match?.[2], context, text);
   }
+  draft.masked.push(...(options.hiddenPaths ?? []).map((path) => absolutePath('--hide', path)));
+  draft.readonly.push(...(options.readOnlyPaths ?? []).map((path) => absolutePath('--read-only-path', path)));
   return { noNewPrivileges: draft.noNewPrivileges, seccomp: draft.seccomp, maskedPaths: draft.masked, readonlyPaths: draft.readonly };
 }
 
@@ -82,6 +84,11 @@ const HANDLERS: Readonly<Record<string, (draft: Draft, value: string | undefined
     draft.readonly = draft.readonly.filter(keep);
   },
 };
+
+function absolutePath(flag: string, path: string): string {
+  if (!path.startsWith('/') || cleanPath(path) === '/') throw new UsageError({ attempted: `read ${flag}`, detail: `found "${path}", allowed: absolute paths below /` });
+  return cleanPath(path);
+}
 
 function wrong(text: string, allowed: string): UsageError {
   return new UsageError({ attempted: 'read --security-opt', detail: `found "${text}", allowed: ${allowed}` });
