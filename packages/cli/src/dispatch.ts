@@ -103,7 +103,7 @@ async function perform(command: Command, parsed: Parsed, words: readonly string[
 
 function checkWords({ name, usage, words: [least, most] }: Command, words: readonly string[]): void {
   if (words.length >= least && words.length <= most) return;
-  const detail = words.length < least ? `"${name}" needs ${usage.split(' ').at(-1) ?? 'an argument'}` : `"${name}" takes ${most === 0 ? 'no arguments' : most === 1 ? 'one argument' : `${most} arguments`}, found ${words.length}: ${words.join(' ')}`;
+  const detail = words.length < least ? `"${name}" needs ${usage.split(' ').filter((word) => !word.startsWith('['))[words.length] ?? 'an argument'}` : `"${name}" takes ${most === 0 ? 'no arguments' : most === 1 ? 'one argument' : `${most} arguments`}, found ${words.length}: ${words.join(' ')}`;
   throw new UsageError({ attempted: 'read the command line', detail, hint: helpHint(name) });
 }
 

@@ -70,6 +70,7 @@ function fakeEngine(behaviour: Behaviour, recorded: Recorded): Engine {
       fail();
       recorded.removed.push([name, options?.force === true]);
     },
+    apply: () => Promise.resolve([]),
     diff: () => [{ kind: 'A', path: '/etc/new' }, { kind: 'D', path: '/odd\nname' }],
     images: () => Promise.reject(new Error('not used')),
     life: () => Promise.resolve({ isPaused: () => false } as unknown as Awaited<ReturnType<Engine['life']>>),

@@ -1,7 +1,10 @@
 /** `tsc-box apply`: changes of a container become those of this machine. */
-import { EXIT_CODES, resolvePath, type AppliedChange } from '@tsc-box/model';
+import { resolvePath, type AppliedChange } from '@tsc-box/model';
 import { booleanValue } from '../args/flag.ts';
 import type { Cli, Run } from './command.ts';
+
+/** Exit code: something was left as it is, or failed. */
+export const NOT_ALL = 1;
 
 export const apply: Run = async (parsed, cli) => {
   const [container = '', ...paths] = parsed.positionals;
@@ -10,7 +13,7 @@ export const apply: Run = async (parsed, cli) => {
     force: booleanValue(parsed, 'force'), dryRun: booleanValue(parsed, 'dryRun'), onWarning: (text) => cli.warn(text),
   });
   cli.write(booleanValue(parsed, 'json') ? `${JSON.stringify(results)}\n` : results.map((result) => `${lineOf(result)}\n`).join(''));
-  return isDone(results) ? 0 : EXIT_CODES.failure;
+  return isDone(results) ? 0 : NOT_ALL;
 };
 
 export const isDone = (results: readonly AppliedChange[]): boolean => results.every(({ outcome }) => outcome === 'applied');

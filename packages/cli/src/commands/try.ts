@@ -2,14 +2,14 @@
 import { openSync } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline/promises';
 import { ReadStream } from 'node:tty';
-import { EXIT_CODES, parseDurationMs, UsageError, type Change } from '@tsc-box/model';
+import { parseDurationMs, UsageError, type Change } from '@tsc-box/model';
 import type { Engine, RunningContainer } from '@tsc-box/engine';
 import { booleanValue, stringValue, type Parsed } from '../args/flag.ts';
 import { helpHint } from '../args/parse.ts';
 import { relaySignals } from '../io/signals.ts';
 import { chooseStreams } from '../io/streams.ts';
 import { isTerminal } from '../report/write.ts';
-import { isDone, showPath, tell } from './apply.ts';
+import { isDone, NOT_ALL, showPath, tell } from './apply.ts';
 import type { Cli, Run } from './command.ts';
 import { requestFrom } from './request.ts';
 import { followProcess } from './run.ts';
@@ -35,11 +35,11 @@ export const tryCommand: Run = async (parsed, cli) => {
   show(changes);
   if (fate === 'discard') engine.remove(id);
   else if (fate === 'keep') kept(name);
-  else if (fate === 'ask') return (await ask(engine, cli, id, name, changes)) ? code : code || EXIT_CODES.failure;
+  else if (fate === 'ask') return (await ask(engine, cli, id, name, changes)) ? code : code || NOT_ALL;
   else if (code !== 0) {
     cli.warn(`nothing is applied: it ended with exit code ${String(code)}`);
     kept(name);
-  } else return (await applyAll(engine, cli, id, name)) ? code : EXIT_CODES.failure;
+  } else return (await applyAll(engine, cli, id, name)) ? code : NOT_ALL;
   return code;
 };
 

@@ -1,11 +1,11 @@
 /** `createBox`: the library's calls over an engine. */
 import type { ResourceUsage, System } from '@tsc-box/model';
 import { openEngine } from '../containers/engine.ts';
-import type { EngineOptions, RunningContainer } from '../containers/types.ts';
+import type { Engine, EngineOptions, RunningContainer } from '../containers/types.ts';
 import { checked, collect } from './collect.ts';
 import { openContainer } from './container.ts';
 import { checkLimits, requestOf } from './options.ts';
-import type { Box, BoxContainer, RunCall } from './types.ts';
+import type { Attempt, Box, BoxContainer, RunCall, RunResult } from './types.ts';
 
 export interface BoxSettings extends Omit<EngineOptions, 'system' | 'startSupervisor'> {
   /** As an ordinary user has it, also for root: a user namespace for each container, and no rights outside it. */
@@ -36,13 +36,26 @@ export function createBox(system: System, { rootless = false, ...options }: BoxS
     running.wait().then(forget, forget);
     return running;
   };
+  const perform = async (call: RunCall, onLaunch?: (running: RunningContainer) => void): Promise<{ readonly running: RunningContainer; readonly result: RunResult }> => {
+    checkLimits(call);
+    let usage: ResourceUsage = {};
+    const running = watch(await engine.run({ ...requestOf(call), onUsage: (used) => (usage = used), stdio: { stdin: call.stdin === undefined ? 'null' : 'pipe', stdout: 'pipe', stderr: 'pipe' } }));
+    onLaunch?.(running);
+    return { running, result: await collect({ process: running.process, wait: () => running.wait(), usage: () => usage }, call, nameOf(call)) };
+  };
   return {
     engine,
-    async run(call) {
-      checkLimits(call);
-      let usage: ResourceUsage = {};
-      const running = watch(await engine.run({ ...requestOf(call), onUsage: (used) => (usage = used), stdio: { stdin: call.stdin === undefined ? 'null' : 'pipe', stdout: 'pipe', stderr: 'pipe' } }));
-      return checked(await collect({ process: running.process, wait: () => running.wait(), usage: () => usage }, call, nameOf(call)), call.check, nameOf(call));
+    run: async (call) => checked((await perform(call)).result, call.check, nameOf(call)),
+    async try(call) {
+      const cwd = call.cwd ?? process.cwd();
+      let launched: RunningContainer | undefined;
+      try {
+        const { running, result } = await perform({ network: 'none', workdir: cwd, ...call, image: 'host', keep: true }, (made) => (launched = made));
+        return attemptOf(engine, running, result);
+      } catch (error) {
+        if (launched !== undefined) removeQuietly(engine, launched.state.id);
+        throw error;
+      }
     },
     async start(call) {
       checkLimits(call);
@@ -59,6 +72,30 @@ export function createBox(system: System, { rootless = false, ...options }: BoxS
       await Promise.all([...started].map((container) => container[Symbol.asyncDispose]()));
     },
   };
+}
+
+function attemptOf(engine: Engine, { state: { id, name } }: RunningContainer, result: RunResult): Attempt {
+  let done = false;
+  const discard = (): void => {
+    if (!done) engine.remove(id);
+    done = true;
+  };
+  return {
+    id, name, result, discard,
+    changes: () => engine.diff(id),
+    apply: (request) => engine.apply(id, request),
+    keep: () => void (done = true),
+    [Symbol.asyncDispose]: async () => discard(),
+  };
+}
+
+/** Its output was too much, or it was aborted: what it changed goes. */
+function removeQuietly(engine: Engine, id: string): void {
+  try {
+    engine.remove(id);
+  } catch {
+    // The reason that is thrown says more.
+  }
 }
 
 const nameOf = ({ command, image, rootfs, bundle }: RunCall): string => `"${(command ?? []).join(' ')}" in ${image ?? rootfs ?? bundle ?? 'a container'}`;

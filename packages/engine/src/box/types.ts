@@ -1,7 +1,7 @@
 /** The library: containers from a program, in this process. */
 import type { Readable, Writable } from 'node:stream';
-import type { Change, CgroupStats, ExecOptions, ResourceUsage, RunOptions } from '@tsc-box/model';
-import type { ContainerState, Engine, PullPolicy } from '../containers/types.ts';
+import type { AppliedChange, Change, CgroupStats, ExecOptions, ResourceUsage, RunOptions } from '@tsc-box/model';
+import type { ApplyRequest, ContainerState, Engine, PullPolicy } from '../containers/types.ts';
 import type { Images } from '../image-commands/types.ts';
 
 /** Options of a container as `tsc-box run` has them, by name; numbers may be given as numbers, and the environment as an object. */
@@ -119,6 +119,28 @@ export interface BoxContainer extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** The image is `host`, and there is no network unless `network` says otherwise. */
+export interface TryCall extends Omit<RunCall, 'image' | 'rootfs' | 'bundle' | 'keep' | 'pull' | 'platform' | 'userns' | 'check'> {
+  readonly command: readonly string[];
+}
+
+/** A command that has run on a copy of this machine, and what it changed there. */
+export interface Attempt extends AsyncDisposable {
+  readonly id: string;
+  readonly name: string;
+  readonly result: RunResult;
+  /** Sorted by path. */
+  changes(): Change[];
+  /** Does the changes, or those at the given absolute paths, to this machine; what stood in the way is told, not thrown. @throws UsageError for a path without a change */
+  apply(request?: ApplyRequest): Promise<readonly AppliedChange[]>;
+  /** Forgets them. Nothing can be applied afterwards. */
+  discard(): void;
+  /** Leaves them for `tsc-box apply NAME`, also after the end of the block. */
+  keep(): void;
+  /** Discards what was not kept. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
 export interface Box extends AsyncDisposable {
   /** All that the command line can do. */
   readonly engine: Engine;
@@ -126,6 +148,8 @@ export interface Box extends AsyncDisposable {
   run(call: RunCall): Promise<RunResult>;
   /** A container that runs beside. It ends with this process at the latest. */
   start(call: StartCall): Promise<BoxContainer>;
+  /** A command on a copy-on-write view of this machine, to its end; then its changes can be applied or discarded. Starts in `workdir`, by default the current directory. */
+  try(call: TryCall): Promise<Attempt>;
   list(): ContainerState[];
   images(): Promise<Images>;
   /** Ends the containers that it started and that still run. */

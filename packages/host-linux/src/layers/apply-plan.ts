@@ -36,74 +36,104 @@ interface Level {
   readonly touched: boolean;
 }
 
+interface Look {
+  readonly steps: ApplyStep[];
+  /** File system of the target. */
+  readonly device: bigint;
+  isNew(stat: BigIntStats): boolean;
+  /** It is asked for, or all is. */
+  within(path: string): boolean;
+  /** Something below it is asked for. */
+  leads(path: string): boolean;
+}
+
 export function planApply(upper: UnionDirectory, target: number, { since, paths }: ApplyWishes): ApplyStep[] {
-  const steps: ApplyStep[] = [];
-  const device = statAt(target, '.')?.dev ?? 0n;
-  const within = (path: string): boolean => paths === undefined || paths.some((chosen) => chosen === '' || path === chosen || path.startsWith(`${chosen}/`));
-  const leads = (path: string): boolean => paths?.some((chosen) => chosen.startsWith(`${path}/`)) === true;
-  const isNew = (stat: BigIntStats): boolean => stat.ctimeNs >= since;
-  /** Why this may not be overwritten, with all that is in it. */
-  const standsInTheWay = (parent: number, name: string, stat: BigIntStats): string | undefined => {
-    if (stat.dev !== device) return 'another file system is mounted there';
-    if (isNew(stat)) return `it was changed on this machine at ${new Date(Number(stat.ctimeMs)).toISOString()}, after the container was made`;
-    return stat.isDirectory() ? inside(parent, name, () => true) : undefined;
-  };
-  const inside = (parent: number, name: string, counts: (name: string) => boolean): string | undefined => {
-    const directory = childOf(parent, name);
-    if (directory === undefined) return undefined;
-    try {
-      for (const entry of directory.list()) {
-        const why = counts(entry.name) ? standsInTheWay(directory.top, entry.name, entry.stat) : undefined;
-        if (why !== undefined) return `"${textOf(entry.name)}" in it: ${why}`;
-      }
-      return undefined;
-    } finally {
-      directory.close();
-    }
-  };
-  const visit = (level: Level, entry: UnionEntry): void => {
-    const path = level.path === '' ? entry.name : `${level.path}/${entry.name}`;
-    if (!within(path) && !leads(path)) return;
-    const there = level.target === undefined ? undefined : statAt(level.target, entry.name);
-    if (entry.stat.isDirectory()) return visitDirectory(level, entry, path, there);
-    const conflict = there !== undefined && level.target !== undefined ? standsInTheWay(level.target, entry.name, there) : undefined;
-    if (entry.whiteout) {
-      if (there !== undefined) steps.push({ kind: 'remove', path, ...(conflict === undefined ? {} : { conflict }) });
-      return;
-    }
-    const gone = there === undefined && level.touched && isCopyUp(entry) ? 'it was removed on this machine after the container was made' : undefined;
-    steps.push({ kind: 'put', path, stat: entry.stat, ...(conflict === undefined && gone === undefined ? {} : { conflict: conflict ?? gone ?? '' }) });
-  };
-  const visitDirectory = (level: Level, entry: UnionEntry, path: string, there: BigIntStats | undefined): void => {
-    const child = childOf(level.upper.top, entry.name);
-    if (child === undefined) return;
-    const target = level.target === undefined || there?.isDirectory() !== true ? undefined : openChildDirectory(level.target, entry.name);
-    try {
-      const hides = level.hides || isOpaqueAt(child.top);
-      const own = new Set(child.list().map(({ name }) => name));
-      const clear = target === undefined || !hides || !within(path) ? [] : namesIn(target).filter((name) => !own.has(name));
-      const attributes = there !== undefined && target !== undefined && within(path) && (there.mode !== entry.stat.mode || there.uid !== entry.stat.uid || there.gid !== entry.stat.gid);
-      const why = conflictOf(level, entry.name, { there, target, hides, clear, attributes });
-      if (target === undefined || clear.length > 0 || attributes) steps.push({ kind: 'directory', path, stat: entry.stat, make: target === undefined, clear, attributes, ...(why === undefined ? {} : { conflict: why }) });
-      // With a conflict on the way to it nothing below is looked at: it is told once.
-      if (why === undefined || target !== undefined) walk({ upper: child, target, path, hides, touched: there === undefined || isNew(there) });
-    } finally {
-      child.close();
-      if (target !== undefined) closeSync(target);
-    }
-  };
-  const conflictOf = (level: Level, name: string, { there, target, hides, clear, attributes }: { readonly there: BigIntStats | undefined; readonly target: number | undefined; readonly hides: boolean; readonly clear: readonly string[]; readonly attributes: boolean }): string | undefined => {
-    if (level.target === undefined) return undefined;
-    if (there === undefined) return hides ? undefined : 'the directory was removed on this machine after the container was made';
-    if (there.dev !== device) return 'another file system is mounted there';
-    if (target === undefined) return standsInTheWay(level.target, name, there);
-    if (attributes && isNew(there)) return 'the directory was changed on this machine after the container was made';
-    return clear.length === 0 ? undefined : inside(level.target, name, (one) => clear.includes(one));
-  };
-  const walk = (level: Level): void => level.upper.list().forEach((entry) => visit(level, entry));
   const top = statAt(target, '.');
-  walk({ upper, target, path: '', hides: false, touched: top === undefined || isNew(top) });
-  return steps;
+  const look: Look = {
+    steps: [], device: top?.dev ?? 0n,
+    isNew: (stat) => stat.ctimeNs >= since,
+    within: (path) => paths === undefined || paths.some((chosen) => chosen === '' || path === chosen || path.startsWith(`${chosen}/`)),
+    leads: (path) => paths?.some((chosen) => chosen.startsWith(`${path}/`)) === true,
+  };
+  walk(look, { upper, target, path: '', hides: false, touched: top === undefined || look.isNew(top) });
+  return look.steps;
+}
+
+function walk(look: Look, level: Level): void {
+  for (const entry of level.upper.list()) visit(look, level, entry);
+}
+
+function visit(look: Look, level: Level, entry: UnionEntry): void {
+  const path = level.path === '' ? entry.name : `${level.path}/${entry.name}`;
+  if (!look.within(path) && !look.leads(path)) return;
+  const there = level.target === undefined ? undefined : statAt(level.target, entry.name);
+  if (entry.stat.isDirectory()) return visitDirectory(look, level, entry, path, there);
+  const conflict = there !== undefined && level.target !== undefined ? standsInTheWay(look, level.target, entry.name, there) : undefined;
+  if (entry.whiteout) {
+    if (there !== undefined) look.steps.push({ kind: 'remove', path, ...(conflict === undefined ? {} : { conflict }) });
+    return;
+  }
+  // Applied before.
+  if (there !== undefined && look.isNew(there) && isSame(there, entry.stat)) return;
+  const why = conflict ?? (there === undefined && level.touched && isCopyUp(entry) ? 'it was removed on this machine after the container was made' : undefined);
+  look.steps.push({ kind: 'put', path, stat: entry.stat, ...(why === undefined ? {} : { conflict: why }) });
+}
+
+function visitDirectory(look: Look, level: Level, entry: UnionEntry, path: string, there: BigIntStats | undefined): void {
+  const child = childOf(level.upper.top, entry.name);
+  if (child === undefined) return;
+  const target = level.target === undefined || there?.isDirectory() !== true ? undefined : openChildDirectory(level.target, entry.name);
+  try {
+    const hides = level.hides || isOpaqueAt(child.top);
+    const own = new Set(child.list().map(({ name }) => name));
+    const clear = target === undefined || !hides || !look.within(path) ? [] : namesIn(target).filter((name) => !own.has(name));
+    const attributes = there !== undefined && target !== undefined && look.within(path) && (there.mode !== entry.stat.mode || there.uid !== entry.stat.uid || there.gid !== entry.stat.gid);
+    const conflict = conflictOf(look, level, entry, { there, isDirectory: target !== undefined, hides, clear, attributes });
+    if (target === undefined || clear.length > 0 || attributes) look.steps.push({ kind: 'directory', path, stat: entry.stat, make: target === undefined, clear, attributes, ...(conflict === undefined ? {} : { conflict }) });
+    // With a conflict on the way to it nothing below is looked at: it is told once.
+    if (conflict === undefined || target !== undefined) walk(look, { upper: child, target, path, hides, touched: there === undefined || look.isNew(there) });
+  } finally {
+    child.close();
+    if (target !== undefined) closeSync(target);
+  }
+}
+
+interface DirectoryChange {
+  readonly there: BigIntStats | undefined;
+  readonly isDirectory: boolean;
+  readonly hides: boolean;
+  readonly clear: readonly string[];
+  readonly attributes: boolean;
+}
+
+function conflictOf(look: Look, level: Level, { fd, name }: UnionEntry, { there, isDirectory, hides, clear, attributes }: DirectoryChange): string | undefined {
+  if (level.target === undefined) return undefined;
+  if (there === undefined) return hides || !level.touched || !isCopyUp({ fd, name }) ? undefined : 'the directory was removed on this machine after the container was made';
+  if (there.dev !== look.device) return 'another file system is mounted there';
+  if (!isDirectory) return standsInTheWay(look, level.target, name, there);
+  if (attributes && look.isNew(there)) return 'the directory was changed on this machine after the container was made';
+  return clear.length === 0 ? undefined : standsInside(look, level.target, name, (one) => clear.includes(one));
+}
+
+/** Why this may not be overwritten, with all that is in it. */
+function standsInTheWay(look: Look, parent: number, name: string, stat: BigIntStats): string | undefined {
+  if (stat.dev !== look.device) return 'another file system is mounted there';
+  if (look.isNew(stat)) return `it was changed on this machine at ${new Date(Number(stat.ctimeMs)).toISOString()}, after the container was made`;
+  return stat.isDirectory() ? standsInside(look, parent, name, () => true) : undefined;
+}
+
+function standsInside(look: Look, parent: number, name: string, counts: (name: string) => boolean): string | undefined {
+  const directory = childOf(parent, name);
+  if (directory === undefined) return undefined;
+  try {
+    for (const entry of directory.list()) {
+      const why = counts(entry.name) ? standsInTheWay(look, directory.top, entry.name, entry.stat) : undefined;
+      if (why !== undefined) return `"${textOf(entry.name)}" in it: ${why}`;
+    }
+    return undefined;
+  } finally {
+    directory.close();
+  }
 }
 
 function childOf(parent: number, name: string): UnionDirectory | undefined {
@@ -113,8 +143,13 @@ function childOf(parent: number, name: string): UnionDirectory | undefined {
 
 const namesIn = (fd: number): string[] => new UnionDirectory([fd]).list().map(({ name }) => name);
 
+/** The time is to the nanosecond: nobody else wrote it just then. */
+function isSame(a: BigIntStats, b: BigIntStats): boolean {
+  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && a.size === b.size && a.rdev === b.rdev && a.mtimeNs === b.mtimeNs;
+}
+
 /** It was the machine's own before: overlayfs notes where it came from. */
-function isCopyUp({ fd, name }: UnionEntry): boolean {
+function isCopyUp({ fd, name }: Pick<UnionEntry, 'fd' | 'name'>): boolean {
   return ['trusted.overlay.origin', 'user.overlay.origin'].some((key) => getXattr(pathBelow(fd, name), key) !== undefined);
 }
 

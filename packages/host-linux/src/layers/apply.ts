@@ -18,6 +18,11 @@ export async function applyChanges({ upperdir, target }: ChangedTree, { since, p
   const chosen = paths?.flatMap((path) => pathInTarget(target, path) ?? []);
   if (chosen?.length === 0) return [];
   const upper = UnionDirectory.ofPaths([upperdir]);
+  // Of the many unions of the machine's root most are untouched, and some directories this user may not read.
+  if (upper.list().length === 0) {
+    upper.close();
+    return [];
+  }
   const root = openSync(target, O_RDONLY | O_DIRECTORY);
   const name = (path: string): string => `${target === '/' ? '' : target}/${textOf(path)}`;
   const applier = new Applier(upper.top, root, (text) => onWarning?.(text));
