@@ -106,6 +106,13 @@ describe.skipIf(!possible)('the command tsc-box (needs Linux, root and the build
     expect(await ended).toBe(9);
   });
 
+  it.each([
+    ['true', 0, /the command "true": \/\S*bin\/true/], ['no-such', 1, /the root has none of .*no-such.*127/], ['/etc', 1, /"\/etc" is a directory.*126/], ['/etc/passwd', 1, /"\/etc\/passwd" may not be executed.*126/],
+  ])('check foretells what becomes of the command %s', (command, status, text) => {
+    const result = box(['check', 'host', command]);
+    expect({ status: result.status, stdout: result.stdout }).toEqual({ status, stdout: expect.stringMatching(text) as string });
+  });
+
   it('a command that hears no SIGINT is killed at the third, and the second says why', async () => {
     const { child, ended, stderr } = await started(['run', '--rm', 'host', 'sh', '-c', 'echo ready; exec sleep 1000']);
     // Two that are the same may become one.

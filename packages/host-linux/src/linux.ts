@@ -6,7 +6,7 @@ import { openCgroup } from './cgroup/manage.ts';
 import { sendDescriptor } from './ffi/descriptors.unsafe.ts';
 import { probeFacts } from './facts/probe.ts';
 import { resizeTerminal } from './ffi/descriptors.unsafe.ts';
-import { readFileInLayers } from './layers/lookup.ts';
+import { readFileInLayers, statInLayers } from './layers/lookup.ts';
 import { diffUpper } from './layers/upper.ts';
 import { launchMonitored } from './launch/launch-monitored.ts';
 import { startHeld } from './launch/hold.ts';
@@ -50,6 +50,7 @@ export function openLinux(): System {
       cgroup.remove();
     },
     readLayerFile: (lowerdirs, path, bytesMax) => readFileInLayers(lowerdirs, path, bytesMax),
+    statLayerFile: (lowerdirs, path) => statInLayers(lowerdirs, path),
     diffLayers: (upperdir, lowerdirs) => diffUpper(upperdir, lowerdirs),
     async archiver() {
       const { createArchiver } = await import('./layers/archiver.ts');

@@ -215,6 +215,8 @@ export interface System {
    * @throws BoxError where it is something else, or has more than `bytesMax` bytes.
    */
   readLayerFile(lowerdirs: readonly string[], path: string, bytesMax: number): Uint8Array | undefined;
+  /** What a path is in layer directories (top first), links followed inside them; undefined where there is nothing. `mode`: permission bits. */
+  statLayerFile(lowerdirs: readonly string[], path: string): { readonly kind: 'file' | 'directory' | 'other'; readonly mode: number } | undefined;
   /** What an upper directory changes in the layers below it (top first), sorted by path: as `docker diff` has it. */
   diffLayers(upperdir: string, lowerdirs: readonly string[]): readonly Change[];
 }

@@ -142,6 +142,7 @@ function createSystem(kernel: Kernel, init: Task, facts: Facts): SimSystem {
     resizeTerminal: refuse('resize a terminal from outside'),
     cgroup: refuse("look at a container's cgroup from outside"),
     readLayerFile: refuse('read a file of a layer'),
+    statLayerFile: refuse('look at a file of a layer'),
     diffLayers: refuse('compare layers'),
     runTo(step) {
       while (kernel.calls < step) if (!turn(kernel)) return false;

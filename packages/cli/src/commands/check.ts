@@ -22,6 +22,6 @@ export function formatChecks(results: readonly CheckResult[], style: Style): str
     if (!ok && hint !== undefined) lines.push(`      ${style('cyan', 'hint:')} ${hint}`);
   }
   const failed = results.filter(({ ok }) => !ok).length;
-  lines.push('', failed === 0 ? 'this host lacks nothing for this container (whether the command exists in it was not looked for)' : `${failed} of ${results.length} checks failed: run would fail at ${results.find(({ ok }) => !ok)?.step ?? ''}`);
+  lines.push('', failed === 0 ? `this host lacks nothing for this container${results.some(({ step }) => step === 'exec') ? '' : ' (whether the command is there can not be known before)'}` : `${failed} of ${results.length} checks failed: run would fail at ${results.find(({ ok }) => !ok)?.step ?? ''}`);
   return `${lines.join('\n')}\n`;
 }

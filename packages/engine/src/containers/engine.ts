@@ -1,5 +1,6 @@
 /** `openEngine`: containers on a System. Opening costs nothing: directories are made when something is first kept in them. */
 import { BoxError, checkPlan, type CheckResult } from '@tsc-box/model';
+import { checkCommand } from './check-command.ts';
 import { diffContainer } from './diff.ts';
 import { makeDirectories, planDirectories } from './directories.ts';
 import { findContainer } from './find.ts';
@@ -77,7 +78,8 @@ async function checkRequest(parts: Parts, request: RunRequest, ready: (() => voi
     const { step, attempted, detail, reason, hint } = error;
     return [{ step: step ?? 'plan', what: attempted, ok: false, reason: reason ?? detail ?? error.message, ...(hint === undefined ? {} : { hint }) }];
   }
-  const results = checkPlan(prepared.plan, system.facts());
+  const command = checkCommand(system, prepared.plan, prepared.spec, prepared.planned.root);
+  const results = [...checkPlan(prepared.plan, system.facts()), ...(command === undefined ? [] : [command])];
   if (prepared.planned.root.kind !== 'overlay') return results;
   const refused = probeUpperFilesystem(directories.root, system.facts(), prepared.userns);
   return [...results, { step: 'root.upper', what: `the writable layer in ${directories.root}`, ok: refused === undefined, ...refused }];

@@ -79,6 +79,7 @@ export function fakeSystem(facts: Facts = ROOT_FACTS): FakeSystem {
       }
       return undefined;
     },
+    statLayerFile: () => ({ kind: 'file', mode: 0o755 }),
     diffLayers: (upperdir) => system.changes[upperdir.slice(upperdir.lastIndexOf('/') + 1)] ?? [],
     end: (status) => ends?.(status),
   };

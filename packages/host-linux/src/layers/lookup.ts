@@ -151,6 +151,13 @@ export function lookupLayers(lowerdirs: readonly string[], path: string, options
   return found === undefined ? undefined : { layerIndex: found.layer, absolutePath: textOf(found.path), pathBytes: toBuffer(found.path), stat: found.stat };
 }
 
+/** What a path is in the merged layers, links followed inside them; undefined where there is nothing. */
+export function statInLayers(lowerdirs: readonly string[], path: string): { readonly kind: 'file' | 'directory' | 'other'; readonly mode: number } | undefined {
+  const stat = lookupLayers(lowerdirs, path)?.stat;
+  if (stat === undefined) return undefined;
+  return { kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other', mode: Number(stat.mode) & 0o7777 };
+}
+
 /** The bytes of a regular file in the merged layers, or undefined where there is none. An image's FIFO or device is never opened for good. */
 export function readFileInLayers(lowerdirs: readonly string[], path: string, maxBytes: number): Buffer | undefined {
   const found = lookupLayers(lowerdirs, path);
