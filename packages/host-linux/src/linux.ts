@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs';
 import { UnsupportedError, type Facts, type System } from '@tsc-box/model';
 import { containerCgroup } from './cgroup/container.ts';
 import { openCgroup } from './cgroup/manage.ts';
+import { processesBeside } from './cgroup/processes.ts';
 import { sendDescriptor } from './ffi/descriptors.unsafe.ts';
 import { probeFacts } from './facts/probe.ts';
 import { resizeTerminal } from './ffi/descriptors.unsafe.ts';
@@ -40,6 +41,7 @@ export function openLinux(): System {
     endMonitoredStdin,
     signal: signalExactly,
     resizeTerminal,
+    processesBeside,
     cgroup: (path) => containerCgroup(facts(), path),
     isAlive: isRunning,
     sweep(cgroupPath, pid, startTime) {

@@ -164,6 +164,8 @@ export interface ContainerProcess {
 
 /** The cgroup of a running container. */
 export interface ContainerCgroup {
+  /** False for an ordinary user to whom none is delegated: then there is nothing to limit, freeze or count by. */
+  readonly exists: boolean;
   stats(): CgroupStats;
   /** What lives in it and below it, by pid. Those that end meanwhile are left out. */
   processes(): readonly ContainerProcess[];
@@ -202,6 +204,8 @@ export interface System {
   signal(process: ProcessIdentity, signal: number): boolean;
   /** Sets the size of a terminal, by a descriptor of its master side, in characters: ioctl_tty(2), TIOCSWINSZ. */
   resizeTerminal(terminal: number, height: number, width: number): void;
+  /** The processes that are in the pid namespace of this one, itself among them. */
+  processesBeside(process: ProcessIdentity): readonly ContainerProcess[];
   /** The cgroup of a container, by the path that its plan names. */
   cgroup(path: string): ContainerCgroup;
   /** True when `pid` still is the process that started at `startTime`. */

@@ -140,6 +140,7 @@ function createSystem(kernel: Kernel, init: Task, facts: Facts): SimSystem {
     archiver: async () => refuse('read or write trees of files')(),
     signal: refuse('send a signal from outside'),
     resizeTerminal: refuse('resize a terminal from outside'),
+    processesBeside: refuse('list the processes of a container from outside'),
     cgroup: refuse("look at a container's cgroup from outside"),
     readLayerFile: refuse('read a file of a layer'),
     statLayerFile: refuse('look at a file of a layer'),

@@ -48,6 +48,8 @@ interface Row {
   readonly id: string;
   readonly name: string;
   readonly stats: CgroupStats;
+  /** False for one that runs without a cgroup: nothing is counted, which is not nothing used. */
+  readonly counted: boolean;
   /** Of one processor. */
   readonly cpuPercent: number;
   /** Of its limit. */
@@ -60,12 +62,12 @@ function show(states: readonly ContainerState[], before: ReadonlyMap<string, Sam
   else cli.write(`${live ? '\x1b[H\x1b[2J' : ''}${formatStats(rows)}`);
 }
 
-export function rowOf({ id, name }: Pick<ContainerState, 'id' | 'name'>, before: Sample | undefined, now: Sample | undefined): Row {
+export function rowOf({ id, name, status }: Pick<ContainerState, 'id' | 'name' | 'status'>, before: Sample | undefined, now: Sample | undefined): Row {
   const stats = now?.stats ?? {};
   const used = (stats.cpuTimeUs ?? 0) - (before?.stats.cpuTimeUs ?? stats.cpuTimeUs ?? 0);
   const elapsedUs = before === undefined || now === undefined ? 0 : (now.at - before.at) * 1000;
   return {
-    id, name, stats, cpuPercent: elapsedUs > 0 ? Math.max(0, (used / elapsedUs) * 100) : 0,
+    id, name, stats, counted: status !== 'running' || Object.keys(stats).length > 0, cpuPercent: elapsedUs > 0 ? Math.max(0, (used / elapsedUs) * 100) : 0,
     memoryPercent: stats.memory === undefined || stats.memoryLimit === undefined ? undefined : (stats.memory / stats.memoryLimit) * 100,
   };
 }
@@ -73,10 +75,10 @@ export function rowOf({ id, name }: Pick<ContainerState, 'id' | 'name'>, before:
 export function formatStats(rows: readonly Row[]): string {
   const percent = (value: number | undefined): string => (value === undefined ? '--' : `${value.toFixed(2)}%`);
   const size = (value: number | undefined): string => (value === undefined ? '--' : humanSize(value));
-  const lines = rows.map(({ id, name, stats, cpuPercent, memoryPercent }) => [
+  const lines = rows.map(({ id, name, stats, counted, cpuPercent, memoryPercent }) => (counted ? [
     id.slice(0, SHORT_ID), name, percent(cpuPercent), `${humanSize(stats.memory ?? 0)} / ${stats.memoryLimit === undefined ? 'none' : humanSize(stats.memoryLimit)}`, percent(memoryPercent), size(stats.peakMemory),
     `${humanSize(stats.ioReadBytes ?? 0)} / ${humanSize(stats.ioWriteBytes ?? 0)}`, String(stats.pids ?? 0), throttled(stats),
-  ]);
+  ] : [id.slice(0, SHORT_ID), name, ...Array.from({ length: 7 }, () => '--')]));
   return formatTable([['CONTAINER ID', 'NAME', 'CPU %', 'MEM USAGE / LIMIT', 'MEM %', 'PEAK', 'BLOCK I/O', 'PIDS', 'THROTTLED'], ...lines]);
 }
 

@@ -53,6 +53,7 @@ export function fakeSystem(facts: Facts = ROOT_FACTS): FakeSystem {
     endMonitoredStdin: () => undefined,
     signal: ({ pid: which }) => alive.has(which),
     resizeTerminal: () => undefined,
+    processesBeside: () => [],
     launchAndWait() {
       throw new Error('not in this test');
     },

@@ -39,6 +39,7 @@ export function refusePaused(parts: Pick<Parts, 'system'>, state: ContainerState
 
 /** The cgroup of a running container. @throws BoxError ERR_TSCBOX_STATE where it has none */
 export function cgroupOf({ system }: Pick<Parts, 'system'>, state: ContainerState, verb: string): ReturnType<Parts['system']['cgroup']> {
-  if (state.cgroupPath === undefined) throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `${verb} the container "${state.name}"`, detail: 'it runs without a cgroup of its own', hint: 'as an ordinary user a delegated cgroup is needed: systemd-run --user --scope -p Delegate=yes tsc-box run …' });
-  return system.cgroup(state.cgroupPath);
+  const cgroup = state.cgroupPath === undefined ? undefined : system.cgroup(state.cgroupPath);
+  if (cgroup?.exists === true) return cgroup;
+  throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `${verb} the container "${state.name}"`, detail: 'it runs without a cgroup of its own', hint: 'an ordinary user needs a delegated one, on cgroup v2: systemd-run --user --scope -p Delegate=yes tsc-box run …' });
 }

@@ -1,5 +1,5 @@
 /** `openLife`: what is done with containers beyond the command that made them. */
-import { BoxError, checkContainerName, UnsupportedError, type CgroupStats, type Spec } from '@tsc-box/model';
+import { BoxError, checkContainerName, UnsupportedError, type CgroupStats, type ContainerProcess, type Spec } from '@tsc-box/model';
 import { findContainer, listContainers } from '../containers/find.ts';
 import { removeContainer, settle, sweepContainers } from '../containers/remove.ts';
 import type { Parts } from '../containers/run.ts';
@@ -7,7 +7,7 @@ import type { ContainerState, RestartPolicy } from '../containers/types.ts';
 import { attachContainer } from './attach.ts';
 import { createContainer } from './create.ts';
 import { execInContainer } from './exec.ts';
-import { cgroupOf, findRunning, isPaused } from './find-state.ts';
+import { findRunning, isPaused } from './find-state.ts';
 import { readLogs } from './logs.ts';
 import { needsSupervisor, superviseWhereNeeded } from './needs.ts';
 import { startContainer } from './start.ts';
@@ -41,7 +41,7 @@ export function openLife(parts: Parts): Life {
     logs: (nameOrId, options) => readLogs(parts, nameOrId, options),
     attach: (nameOrId, options) => attachContainer(parts, nameOrId, options),
     stats: (state) => statsOf(parts, state),
-    top: (nameOrId) => cgroupOf(parts, findRunning(parts, nameOrId, 'list the processes of'), 'list the processes of').processes(),
+    top: (nameOrId) => processesOf(parts, nameOrId),
     update: (nameOrId, limits) => updateContainer(parts, nameOrId, limits),
     setRestart: (nameOrId, restart) => setRestart(parts, nameOrId, restart),
     prune: () => prune(parts),
@@ -73,6 +73,13 @@ async function runDetached(parts: Parts, request: CreateRequest): Promise<Contai
     removeContainer(parts, created);
     throw error;
   }
+}
+
+/** Of its cgroup, or else of its pid namespace. */
+function processesOf(parts: Parts, nameOrId: string): readonly ContainerProcess[] {
+  const state = findRunning(parts, nameOrId, 'list the processes of');
+  const cgroup = state.cgroupPath === undefined ? undefined : parts.system.cgroup(state.cgroupPath);
+  return cgroup?.exists === true ? cgroup.processes() : parts.system.processesBeside(state);
 }
 
 /** Zeros' place: a container that does not run has no figures. */

@@ -7,6 +7,7 @@ import { readStats } from './stats.ts';
 export function containerCgroup(facts: Facts, path: string): ContainerCgroup {
   const cgroup = openCgroup(facts, path);
   return {
+    exists: cgroup.directories.length > 0,
     stats: () => readStats((controller) => cgroup.directoryOf(controller)),
     processes: () => cgroup.pids().map(readProcess).filter((process) => process !== undefined),
     freeze: () => cgroup.freeze(),

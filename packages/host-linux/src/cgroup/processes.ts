@@ -1,5 +1,7 @@
 /** What `ps` shows of a process: proc(5), /proc/PID/{stat,status,cmdline}. */
-import type { ContainerProcess } from '@tsc-box/model';
+import { readdirSync, readlinkSync } from 'node:fs';
+import type { ContainerProcess, ProcessIdentity } from '@tsc-box/model';
+import { isRunning } from '../launch/process-identity.ts';
 import { tryRead } from './files.ts';
 
 /** Clock ticks a second in /proc: USER_HZ, which is 100 on every architecture that Node runs on. */
@@ -33,4 +35,20 @@ function terminalName(number: number): string {
 /** Milliseconds since 1970. */
 function bootTime(): number {
   return Number(/^btime (\d+)$/m.exec(tryRead('/proc/stat') ?? '')?.[1] ?? 0) * SECOND_MS;
+}
+
+/** Those in the pid namespace of a process (pid_namespaces(7)), as far as this user may look. */
+export function processesBeside({ pid, startTime }: ProcessIdentity): readonly ContainerProcess[] {
+  const namespace = namespaceOf(pid);
+  if (namespace === undefined || !isRunning(pid, startTime)) return [];
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+  return pids.filter((other) => namespaceOf(other) === namespace).map(readProcess).filter((process) => process !== undefined);
+}
+
+function namespaceOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${String(pid)}/ns/pid`);
+  } catch {
+    return undefined;
+  }
 }
