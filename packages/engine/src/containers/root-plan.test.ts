@@ -59,6 +59,17 @@ describe('the root of an image', () => {
     makeLayout(planLayersRoot(context, []).layout);
     expect(mode(join(base, 'container/upper'))).toBe(0o755);
   });
+
+  it('has no init layer where the image has as many layers as overlayfs mounts; one more is refused', () => {
+    const same = layer('same');
+    const layers = Array.from({ length: 500 }, () => same);
+    const { root, layout } = planLayersRoot(context, layers);
+    expect(root).toMatchObject({ overlays: [{ lowerdirs: layers }] });
+    makeLayout(layout);
+    expect(lstatSync(join(base, 'container/upper/proc')).isDirectory()).toBe(true);
+    expect(lstatSync(join(base, 'container/init'), { throwIfNoEntry: false })).toBeUndefined();
+    expect(() => planLayersRoot(context, [...layers, same])).toThrow('it has 501, overlayfs takes at most 500');
+  });
 });
 
 describe('a directory as the root', () => {

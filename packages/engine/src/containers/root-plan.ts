@@ -1,7 +1,7 @@
 /** What kinds of root there are, and those that need no thought: a directory, and the layers of an image. */
 import { lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { OverlayRoot, RootPlan, SpecMount } from '@tsc-box/model';
+import { UnsupportedError, type OverlayRoot, type RootPlan, type SpecMount } from '@tsc-box/model';
 import { ETC_NAMES, type EtcFiles } from './etc-files.ts';
 import type { LayoutEntry, Owner } from './layout.ts';
 
@@ -94,15 +94,25 @@ export function etcMounts(context: RootContext, places: readonly (readonly [name
 /** Directories that every container mounts on: they must not show up in its diff. */
 const MOUNT_POINTS = ['dev', 'proc', 'sys'];
 
-/** An image's layers, top first, under an init layer: never part of a diff or a commit. */
+/** fs/overlayfs/params.h, OVL_MAX_STACK: lower layers of one mount. */
+const LOWER_MAX = 500;
+
+/**
+ * An image's layers, top first, under an init layer: never part of a diff or a commit. Where the image leaves no room for one more layer,
+ * what would be in it is in the writable layer, and then part of both.
+ * @throws UnsupportedError for more layers than overlayfs mounts
+ */
 export function planLayersRoot(context: RootContext, layers: readonly string[]): PlannedRoot {
-  const init = `${context.directory}/init`;
+  if (layers.length > LOWER_MAX) throw new UnsupportedError({ attempted: 'mount the layers of the image', detail: `it has ${String(layers.length)}, overlayfs takes at most ${String(LOWER_MAX)}`, hint: 'build it with fewer layers, or flatten it: tsc-box export and tsc-box import' });
+  const isFull = layers.length === LOWER_MAX;
+  const init = `${context.directory}/${isFull ? 'upper' : 'init'}`;
   const top = layers[0] === undefined ? { mode: 0o755, owner: context.owner } : attributesOf(context, layers[0]);
-  const { overlay, layout } = overlayAt(context, '/', [init, ...layers], 0, top);
-  const entries: LayoutEntry[] = [{ kind: 'directory', path: init, ...top }];
+  const { overlay, layout } = overlayAt(context, '/', isFull ? layers : [init, ...layers], 0, top);
+  const entries: LayoutEntry[] = [];
   for (const name of MOUNT_POINTS) if (replaceable(layers, name)) entries.push({ kind: 'directory', path: `${init}/${name}`, mode: 0o755, owner: context.owner });
   if (replaceable(layers, 'etc')) entries.push(...initEtc(context, `${init}/etc`, layers));
-  return { root: { kind: 'overlay', mountpoint: context.mountpoint, overlays: [overlay] }, layout: [...entries, ...layout], first: [], last: [], sources: {}, warnings: [] };
+  const all: LayoutEntry[] = isFull ? [...layout, ...entries] : [{ kind: 'directory', path: init, ...top }, ...entries, ...layout];
+  return { root: { kind: 'overlay', mountpoint: context.mountpoint, overlays: [overlay] }, layout: all, first: [], last: [], sources: {}, warnings: [] };
 }
 
 /** The topmost layer that has the name decides what it is. */
