@@ -1,8 +1,9 @@
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openBox, type Box } from '../../packages/cli/src/index.ts';
+import { copyCommand, refusalForUser, USER } from '../cases/ordinary-user.ts';
 import { makeHome, refusal } from '../cli/command.ts';
 
 const why = refusal();
@@ -135,6 +136,32 @@ describe.skipIf(why !== undefined)(`tsc-box try${why === undefined ? '' : ` (${w
     } finally {
       rmSync(place, { recursive: true, force: true });
       home.remove();
+    }
+  });
+});
+
+const whyUser = refusalForUser();
+describe.skipIf(whyUser !== undefined)(`tsc-box try as an ordinary user${whyUser === undefined ? '' : ` (${whyUser})`}`, () => {
+  it("applies changes below the user's own directories, and says what the user may not write", () => {
+    const command = copyCommand();
+    const home = makeHome(USER, command);
+    const place = mkdtempSync(join(BASE, 'tsc-box-try-'));
+    chmodSync(place, 0o755);
+    const own = join(place, 'own');
+    mkdirSync(own);
+    writeFileSync(join(own, 'changed'), 'old\n');
+    for (const path of [own, join(own, 'changed')]) chownSync(path, USER, USER);
+    try {
+      const tried = home.run(['try', '--keep', 'sh', '-c', 'echo new >>changed; mkdir made; touch made/inside; echo x >/etc/tsc-box-made'], { cwd: own });
+      expect(tried).toMatchObject({ code: 0 });
+      const name = /tsc-box apply (\S+),/.exec(tried.stderr)?.[1] ?? '';
+      const applied = home.run(['apply', name]);
+      expect(applied).toMatchObject({ code: 1, stdout: expect.stringContaining('failed /etc/tsc-box-made: this user may not write there (EACCES)') as string });
+      expect(readFileSync(join(own, 'changed'), 'utf8')).toBe('old\nnew\n');
+      expect(lstatSync(join(own, 'made', 'inside'))).toMatchObject({ uid: USER, gid: USER });
+      expect(home.run(['rm', name]).code).toBe(0);
+    } finally {
+      for (const path of [place, home.directory, dirname(command)]) rmSync(path, { recursive: true, force: true });
     }
   });
 });

@@ -9,7 +9,7 @@
  * The engine's own directory lies below `/` and so can't be a lower directory beside it (overlayfs: ELOOP): hosts, hostname and
  * resolv.conf are mounted as single files.
  */
-import { lstatSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { UnsupportedError, type OverlayRoot, type SpecMount } from '@tsc-box/model';
 import { ETC_NAMES, type EtcName } from './etc-files.ts';
@@ -26,6 +26,35 @@ export interface HostShape {
   /** Entries of the skeleton, paths relative to it: only in a user namespace. */
   readonly skeleton: readonly LayoutEntry[];
   readonly warnings: readonly string[];
+}
+
+/**
+ * For an ordinary user: overlayfs can copy nothing up through a directory whose owner the user namespace does not know (EOVERFLOW), such
+ * as /home, which is root's. So the user's own directories get unions of their own: the topmost one on the way to each of `paths`.
+ */
+export function withOwnUnions(shape: HostShape, uid: number, paths: readonly string[]): HostShape {
+  const unions = [...shape.unions];
+  for (const path of paths) {
+    const own = topmostOwn(path, uid);
+    if (own === undefined || unions.some(({ at }) => at === own || isBelow(at, own)) || FRESH.some((fresh) => isBelow(own, fresh))) continue;
+    // It must be seen in one of them: what lies elsewhere is not shown, or only to be read.
+    if (unions.some(({ at }) => at !== '/' && isBelow(own, at)) && !shape.binds.some((bind) => own === bind.path || isBelow(own, bind.path))) unions.push({ at: own, lowerdir: own });
+  }
+  return unions.length === shape.unions.length ? shape : { ...shape, unions };
+}
+
+function topmostOwn(path: string, uid: number): string | undefined {
+  let real: string;
+  try {
+    real = realpathSync(path);
+  } catch {
+    return undefined;
+  }
+  const parts = real.split('/').slice(1);
+  return parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`).find((above) => {
+    const stat = lstatQuietly(above);
+    return stat?.isDirectory() === true && stat.uid === uid;
+  });
 }
 
 export function planHostRoot(context: RootContext, shape: HostShape, skeletonPath: string | undefined): PlannedRoot {

@@ -6,7 +6,7 @@ import type { Directories } from './directories.ts';
 import { planEtcFiles } from './etc-files.ts';
 import { lookAtMounts, readMountinfo, type HostMount } from './host-mounts.ts';
 import { hostDevices, hostPath, readHostFile, TEXT_MAX } from './host-paths.ts';
-import { planHostRoot, shapeForRoot, shapeForUserNamespace, type HostShape } from './host-root.ts';
+import { planHostRoot, withOwnUnions, shapeForRoot, shapeForUserNamespace, type HostShape } from './host-root.ts';
 import type { Owner } from './layout.ts';
 import { planDirectoryRoot, planLayersRoot, type PlannedRoot, type RootContext } from './root-plan.ts';
 import { skeletonName } from './skeleton.ts';
@@ -192,7 +192,9 @@ function planRoot(preparation: Preparation, request: RunRequest, source: RootSou
   if (source.kind === 'layers') return planLayersRoot(context, configured.layers);
   if (source.kind === 'host') {
     const { shape, skeleton } = hostShape(preparation, userns, owner);
-    const planned = planHostRoot(context, shape, skeleton);
+    const { privileged, uid } = preparation.system.facts();
+    const own = userns && !privileged && uid !== 0 ? withOwnUnions(shape, uid, [request.cwd, request.hostEnv['HOME'] ?? request.cwd]) : shape;
+    const planned = planHostRoot(context, own, skeleton);
     return skeleton === undefined ? planned : { ...planned, skeleton: { path: skeleton, layout: shape.skeleton } };
   }
   const asked = [...((request.options.addHosts ?? []).length > 0 ? ['hosts'] : []), ...((request.options.dns ?? []).length > 0 ? ['resolv.conf'] : [])];
