@@ -10,12 +10,12 @@ before(async () => {
 // Ends what the tests have started.
 after(() => box[Symbol.asyncDispose]());
 
-test('a command and its output', async () => {
+void test('a command and its output', async () => {
   const { exitCode, stdout } = await box.run({ image: 'host', command: ['sh', '-c', 'echo hi'], memory: '64m', timeout: '20s' });
   assert.deepEqual({ exitCode, stdout }, { exitCode: 0, stdout: 'hi\n' });
 });
 
-test('a service, and a command in it', async () => {
+void test('a service, and a command in it', async () => {
   const service = await box.start({ image: 'host', command: ['sh', '-c', 'echo ready; exec sleep 1000'] });
   await service.waitFor({ log: /ready/, timeout: '20s' });
   assert.equal((await service.exec(['id', '-u'])).stdout, '0\n');
