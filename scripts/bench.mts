@@ -1,5 +1,5 @@
 // Ours beside bwrap, runc and podman, in turns, in one run: `pnpm bench`. Needs root, and a Node that runs TypeScript (the pinned one does).
-// Prints tables with ratios and writes bench/results.json. `--rounds N` for more or fewer, `--only in-process`, `--only cold-start` or `--only images` for a part.
+// Prints tables with ratios and writes bench/results.json. `--rounds N` for more or fewer, `--only in-process`, `cold-start`, `images` or `library` for a part.
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { busyboxRoot } from '../tests/images/busybox.ts';
 import { coldStart } from './bench/cold-start.mts';
 import { images } from './bench/images.mts';
 import { inProcess } from './bench/in-process.mts';
+import { library } from './bench/library.mts';
 import type { Workshop } from './bench/peers.mts';
 import { formatSection, type Section } from './bench/report.mts';
 
@@ -20,7 +21,7 @@ try {
   cpSync(busyboxRoot(), workshop.root, { recursive: true, verbatimSymlinks: true });
   for (const name of ['proc', 'sys', 'dev']) mkdirSync(join(workshop.root, name));
   const sections: Section[] = [];
-  for (const [name, part] of [['in-process', inProcess], ['cold-start', coldStart], ['images', images]] as const) {
+  for (const [name, part] of [['in-process', inProcess], ['cold-start', coldStart], ['images', images], ['library', library]] as const) {
     if (values.only !== undefined && values.only !== name) continue;
     for await (const section of part(workshop, rounds)) {
       sections.push(section);

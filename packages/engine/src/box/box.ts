@@ -36,8 +36,12 @@ export function createBox(system: System, { rootless = false, ...options }: BoxS
     running.wait().then(forget, forget);
     return running;
   };
+  let turns = Promise.resolve();
+  /** A launch keeps the event loop busy for milliseconds: with many at once, everything else gets its turn between two of them. */
+  const turn = (): Promise<void> => (turns = turns.then(() => new Promise<void>((resolve) => void setImmediate(resolve))));
   const perform = async (call: RunCall, onLaunch?: (running: RunningContainer) => void): Promise<{ readonly running: RunningContainer; readonly result: RunResult }> => {
     checkLimits(call);
+    await turn();
     let usage: ResourceUsage = {};
     const running = watch(await engine.run({ ...requestOf(call), onUsage: (used) => (usage = used), stdio: { stdin: call.stdin === undefined ? 'null' : 'pipe', stdout: 'pipe', stderr: 'pipe' } }));
     onLaunch?.(running);
@@ -59,6 +63,7 @@ export function createBox(system: System, { rootless = false, ...options }: BoxS
     },
     async start(call) {
       checkLimits(call);
+      await turn();
       let usage: ResourceUsage = {};
       const running = watch(await engine.run({ ...requestOf(call), onUsage: (used) => (usage = used), stdio: { stdin: call.stdin === 'pipe' ? 'pipe' : 'null', stdout: 'pipe', stderr: 'pipe' } }));
       const container = openContainer({ engine, life: await engine.life(), usage: () => usage }, running, call);
