@@ -27,15 +27,14 @@ const outside: Outside = {
   },
 };
 
-/** It outlives this process and its session, and ends by itself when there is nothing to look after. */
+/** It outlives this process and its session, and ends by itself when there is nothing to look after. Started by the time this returns: the command may end at once. */
 function startSupervisor(systemName: string, root: string | undefined): void {
   const script = process.argv[1];
   if (script === undefined) return;
-  void import('node:child_process').then(({ spawn }) => {
-    const child = spawn(process.execPath, [script, '--system', systemName, ...(root === undefined ? [] : ['--root', resolve(root)]), '__supervise'], { detached: true, stdio: 'ignore', cwd: '/' });
-    child.on('error', (error) => writeAll(2, renderError(error, 'text', plain)));
-    child.unref();
-  });
+  const { spawn } = process.getBuiltinModule('node:child_process');
+  const child = spawn(process.execPath, [script, '--system', systemName, ...(root === undefined ? [] : ['--root', resolve(root)]), '__supervise'], { detached: true, stdio: 'ignore', cwd: '/' });
+  child.on('error', (error) => writeAll(2, renderError(error, 'text', plain)));
+  child.unref();
 }
 
 /** Does what the command line says, and ends the process. */

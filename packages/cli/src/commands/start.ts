@@ -1,5 +1,5 @@
 /** `tsc-box start`, and `attach`. */
-import { EXIT_CODES, UsageError } from '@tsc-box/model';
+import { UsageError } from '@tsc-box/model';
 import type { Attached, Life, LogEntry } from '@tsc-box/engine';
 import { booleanValue, stringValue } from '../args/flag.ts';
 import { typeInto } from '../io/attach.ts';
@@ -16,40 +16,42 @@ export const start: Run = async (parsed, cli) => {
   const [name = '', ...more] = parsed.positionals;
   if (more.length > 0) throw new UsageError({ attempted: 'read the command line', detail: `found ${String(parsed.positionals.length)} containers with --attach, allowed: one` });
   const keys = parseDetachKeys(stringValue(parsed, 'detachKeys'));
-  const begun = await life.start(name);
-  return stay(life, begun.id, { interactive, keys, fromStart: true }, cli);
+  return stay(life, (signal) => life.startAttached(name, { signal }), { interactive, keys }, cli);
 };
 
 export const attach: Run = async (parsed, cli) => {
   const keys = parseDetachKeys(stringValue(parsed, 'detachKeys'));
   const life = await (await cli.engine()).life();
-  return stay(life, parsed.positionals[0] ?? '', { interactive: !booleanValue(parsed, 'noStdin'), keys, fromStart: false }, cli);
+  return stay(life, async (signal) => life.attach(parsed.positionals[0] ?? '', { signal }), { interactive: !booleanValue(parsed, 'noStdin'), keys }, cli);
 };
 
 interface Stay {
   readonly interactive: boolean;
   readonly keys: readonly number[];
-  readonly fromStart: boolean;
 }
 
 /** Until the container has ended, or the user has typed the keys to leave it. */
-async function stay(life: Life, name: string, { interactive, keys, fromStart }: Stay, cli: Cli): Promise<number> {
+async function stay(life: Life, join: (leave: AbortSignal) => Promise<Attached>, { interactive, keys }: Stay, cli: Cli): Promise<number> {
   const leave = new AbortController();
   const relay = relaySignals();
-  const attached = life.attach(name, { fromStart, signal: leave.signal });
-  const { terminal } = attached.streams;
-  const ended = life.wait(attached.state.id).catch((error: unknown) => error);
-  const screen = terminal === undefined ? undefined : await takeScreen(attached, interactive);
-  relay.to({ kill: (signal) => (life.kill(attached.state.id, signal).catch(() => undefined), true) }, (signal) => screen?.signal(signal) === true);
-  const input = interactive ? takeInput(attached, keys, () => leave.abort()) : undefined;
+  let screen: Screen | undefined;
+  let endInput: (() => void) | undefined;
   try {
+    const attached = await join(leave.signal);
+    const { terminal } = attached.streams;
+    const { id } = attached.state;
+    const ended = attached.wait().catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));
+    screen = terminal === undefined ? undefined : await takeScreen(attached, interactive);
+    relay.to({ kill: (signal) => (life.kill(id, signal).catch(() => undefined), true) }, (signal) => screen?.signal(signal) === true);
+    endInput = interactive ? takeInput(attached, keys, () => leave.abort()) : undefined;
     await copyOut(attached.output, cli);
     if (leave.signal.aborted) return 0;
     const status = await ended;
     if (status instanceof Error) throw status;
-    return typeof status === 'object' && status !== null && 'code' in status && typeof status.code === 'number' ? status.code : EXIT_CODES.failure;
+    if (status.oomKilled === true) cli.warn('the kernel killed a process of the container: its memory limit was reached');
+    return status.code;
   } finally {
-    input?.();
+    endInput?.();
     screen?.leave();
     relay.stop();
   }

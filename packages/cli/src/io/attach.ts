@@ -102,7 +102,7 @@ function feed(stdin: NodeJS.ReadStream, fd: number): () => void {
  * container's input queue is full, and output must go on being read meanwhile. `hangUp` is called when the user's terminal is gone.
  * `watcher` may take keys for itself.
  */
-export function typeInto(stdin: NodeJS.ReadStream, master: number, hangUp: () => void, watcher?: (bytes: Buffer) => Buffer | undefined): () => void {
+export function typeInto(stdin: NodeJS.ReadStream, master: number, hangUp: () => void, watcher?: (bytes: Buffer) => Buffer): () => void {
   let closed = false;
   const put = (bytes: Buffer): void => {
     write(master, bytes, (error, written) => {
@@ -116,7 +116,7 @@ export function typeInto(stdin: NodeJS.ReadStream, master: number, hangUp: () =>
   };
   const typed = (bytes: Buffer): void => {
     const passed = watcher === undefined ? bytes : watcher(bytes);
-    if (passed === undefined || passed.length === 0) return;
+    if (passed.length === 0) return;
     stdin.pause();
     put(passed);
   };

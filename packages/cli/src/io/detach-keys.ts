@@ -15,26 +15,25 @@ export function parseDetachKeys(text: string = DEFAULT): readonly number[] {
   });
 }
 
-/** Passes on what is typed, but for the keys: what looks like their beginning is held back until the next key. Undefined: they were typed. */
-export type KeyWatcher = (bytes: Buffer) => Buffer | undefined;
+/** Passes on what is typed, but for the keys: what looks like their beginning is held back until the next key. `typed` is called when they were; what came before them is passed on. */
+export type KeyWatcher = (bytes: Buffer) => Buffer;
 
 export function keyWatcher(keys: readonly number[], typed: () => void): KeyWatcher {
-  let matched = 0;
+  let held: readonly number[] = [];
   return (bytes) => {
     if (keys.length === 0) return bytes;
     const passed: number[] = [];
     for (const byte of bytes) {
-      if (byte === keys[matched]) {
-        matched += 1;
-        if (matched === keys.length) {
-          typed();
-          return undefined;
-        }
-        continue;
+      held = [...held, byte];
+      // The longest end of it that may still become the keys: `aaab` holds `aab`.
+      while (!held.every((key, index) => key === keys[index])) {
+        passed.push(held[0] ?? 0);
+        held = held.slice(1);
       }
-      passed.push(...keys.slice(0, matched));
-      matched = byte === keys[0] ? 1 : 0;
-      if (matched === 0) passed.push(byte);
+      if (held.length < keys.length) continue;
+      held = [];
+      typed();
+      break;
     }
     return Buffer.from(passed);
   };

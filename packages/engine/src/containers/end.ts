@@ -14,15 +14,21 @@ interface Seen {
 }
 
 /** Running until the exit file says otherwise: between the end of the process and that write its monitor lives. */
-export function readEnd(system: Pick<System, 'isAlive'>, started: StartedRecord, monitor: ProcessIdentity, { exit, sameBoot }: Seen): Pick<ContainerState, 'status' | 'settled' | 'error' | 'exitCode' | 'signal' | 'finishedAt'> {
-  const record = readExitFile(exit);
-  if (record !== undefined && record.pid !== 0) return { status: 'exited', settled: false, exitCode: record.code, ...(record.signal === undefined ? {} : { signal: record.signal }), finishedAt: timeOf(record) };
+export function readEnd(system: Pick<System, 'isAlive'>, started: StartedRecord, monitor: ProcessIdentity, { exit, sameBoot }: Seen): End {
+  const written = endIn(readExitFile(exit));
+  if (written !== undefined) return written;
   if (!sameBoot) return { status: 'exited', settled: false, error: REBOOTED };
   if (isAlive(system, started) || isAlive(system, monitor)) return { status: 'running' };
   // The monitor may have written and ended just now.
-  const late = readExitFile(exit);
-  if (late !== undefined) return { status: 'exited', settled: false, exitCode: late.code, ...(late.signal === undefined ? {} : { signal: late.signal }), finishedAt: timeOf(late) };
-  return { status: 'exited', settled: false, error: 'its monitor was killed: how it ended is not known' };
+  return endIn(readExitFile(exit)) ?? { status: 'exited', settled: false, error: 'its monitor was killed: how it ended is not known' };
+}
+
+type End = Pick<ContainerState, 'status' | 'settled' | 'error' | 'exitCode' | 'signal' | 'finishedAt'>;
+
+/** Undefined as long as the process has not ended: the record names none then. */
+function endIn(record: ExitRecord | undefined): End | undefined {
+  if (record === undefined || record.pid === 0) return undefined;
+  return { status: 'exited', settled: false, exitCode: record.code, ...(record.signal === undefined ? {} : { signal: record.signal }), finishedAt: timeOf(record) };
 }
 
 /** ISO 8601, UTC. */

@@ -22,6 +22,9 @@ export function removeRemains(directories: Directories, system: System, readCrea
   removeUnmade(directories, system, ids.filter((id) => readCreated(id) === undefined));
   for (const name of namesIn(directories.containers)) if (name.startsWith(GONE) && isLeft(system, name.slice(GONE.length + 64 + 1))) removeWhole(system, `${directories.containers}/${name}`);
   for (const file of namesIn(directories.runRoot)) if (/^[0-9a-f]{64}\./.test(file) && !exists(`${directories.containers}/${file.slice(0, 64)}`)) unlinkQuietly(`${directories.runRoot}/${file}`);
+  // Who waited for the lock of a container while it was removed has made its directory anew.
+  const known = new Set(ids);
+  for (const id of namesIn(directories.locks)) if (/^[0-9a-f]{64}$/.test(id) && !known.has(id) && !exists(`${directories.containers}/${id}`)) removeWhole(system, `${directories.locks}/${id}`);
   removeSkeletons(directories, system, () => ids.map(readCreated));
 }
 

@@ -17,13 +17,16 @@ export function removeContainer({ store }: Pick<Parts, 'store'>, record: Created
 
 /** @throws BoxError ERR_TSCBOX_STATE when it runs and `force` is not set. */
 export function removeByName(parts: Parts, nameOrId: string, force: boolean): void {
-  const state = findContainer(parts.store, nameOrId);
-  const idle = state.status === 'exited' || (state.status === 'created' && state.detached === true);
-  if (!idle && !force) {
-    throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `remove the container "${state.name}"`, detail: state.status === 'running' ? `it is running as process ${state.pid ?? 0}` : 'it is being started', hint: `stop it, or use: tsc-box rm --force ${state.name}` });
-  }
-  kill(parts, state);
-  removeContainer(parts, state);
+  const { id } = findContainer(parts.store, nameOrId);
+  parts.store.locked(id, () => {
+    const state = findContainer(parts.store, id);
+    const idle = state.status === 'exited' || (state.status === 'created' && state.detached === true);
+    if (!idle && !force) {
+      throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `remove the container "${state.name}"`, detail: state.status === 'running' ? `it is running as process ${state.pid ?? 0}` : 'it is being started', hint: `stop it, or use: tsc-box rm --force ${state.name}` });
+    }
+    kill(parts, state);
+    removeContainer(parts, state);
+  });
 }
 
 /** What is left of it: its processes, also those that its first one left behind, and its cgroups. After another boot there is nothing. */
@@ -38,29 +41,47 @@ export function sweepAndList(parts: Parts): ContainerState[] {
   return sweepContainers(parts, states).length === 0 ? states : listContainers(parts.store);
 }
 
-/** Ends containers without an end on record whose launcher is gone. Returns their ids. */
+/** Ends containers without an end on record whose launcher is gone. What another command is just busy with is left to it. Returns their ids. */
 export function sweepContainers(parts: Parts, states: readonly ContainerState[] = listContainers(parts.store)): string[] {
-  const swept: string[] = [];
-  for (const state of states) {
-    if (state.detached === true) {
-      if (settle(parts, state)) swept.push(state.id);
-      continue;
-    }
-    if (state.finishedAt !== undefined && !state.remove) continue;
-    if (state.bootId === bootId() && parts.system.isAlive(state.launcher.pid, state.launcher.startTime)) continue;
-    end(parts, state);
-    swept.push(state.id);
-  }
+  const swept = states.filter((state) => (state.detached === true ? settle(parts, state, 'pass') : isLeft(parts, state) && parts.store.tryLocked(state.id, () => endLeft(parts, state.id)) === true));
   parts.store.removeRemains(states);
-  return swept;
+  return swept.map(({ id }) => id);
+}
+
+/** In the foreground of a process that is gone. */
+function isLeft({ system }: Parts, { detached, finishedAt, remove, bootId: boot, launcher }: ContainerState): boolean {
+  return detached !== true && (finishedAt === undefined || remove) && !(boot === bootId() && system.isAlive(launcher.pid, launcher.startTime));
+}
+
+/** Locked. It may have been started again, or removed, since it was looked at. */
+function endLeft(parts: Parts, id: string): boolean {
+  const state = parts.store.read(id);
+  if (state === undefined || !isLeft(parts, state)) return false;
+  end(parts, state);
+  return true;
 }
 
 /**
  * Gives back what a detached container held that has ended, and records its end; one that is to be removed is. True when something was done.
- * An OOM kill is known from its cgroup, which goes here.
+ * An OOM kill is known from its cgroup, which goes here. It is looked at again under its lock: it may run by then. `busy`: when somebody
+ * else holds that.
  */
-export function settle(parts: Parts, state: ContainerState): boolean {
-  if (state.detached !== true || state.status !== 'exited' || (state.settled === true && !state.remove)) return false;
+export function settle(parts: Parts, state: ContainerState, busy: 'wait' | 'pass' = 'wait'): boolean {
+  if (!isUnsettled(state)) return false;
+  const again = (): boolean => {
+    const now = parts.store.read(state.id);
+    if (now === undefined || !isUnsettled(now)) return false;
+    settleNow(parts, now);
+    return true;
+  };
+  return busy === 'wait' ? parts.store.locked(state.id, again) : parts.store.tryLocked(state.id, again) === true;
+}
+
+function isUnsettled({ detached, status, settled, remove }: ContainerState): boolean {
+  return detached === true && status === 'exited' && (settled !== true || remove);
+}
+
+function settleNow(parts: Parts, state: ContainerState): void {
   if (state.settled !== true) {
     const oomKilled = state.exitCode !== 0 && wasOutOfMemory(parts, state);
     kill(parts, state);
@@ -70,7 +91,6 @@ export function settle(parts: Parts, state: ContainerState): boolean {
     });
   }
   if (state.remove) removeContainer(parts, state);
-  return true;
 }
 
 function wasOutOfMemory({ system }: Parts, { cgroupPath, bootId: boot }: ContainerState): boolean {

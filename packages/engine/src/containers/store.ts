@@ -10,6 +10,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, write
 import { BoxError, type System } from '@tsc-box/model';
 import { claimName, isAlive, releaseName, unlinkQuietly } from './claims.ts';
 import type { Directories } from './directories.ts';
+import { containerLocks } from './lock.ts';
 import { bootId, identityText, launcherIdentity } from './identity.ts';
 import type { LayoutEntry } from './layout.ts';
 import { exists, GONE, namesIn, removeRemains, removeWhole } from './remains.ts';
@@ -37,6 +38,12 @@ export interface Store {
   record<K extends keyof Records>(id: string, stage: K): Records[K] | undefined;
   /** Replaces a record that may change, at once. */
   replace<K extends 'settings' | 'launch'>(id: string, stage: K, record: Records[K]): void;
+  /** Runs `action` while nobody else starts, settles, changes or removes the container; within itself too. What it decides by is read inside. */
+  locked<T>(id: string, action: () => T): T;
+  /** Undefined, and nothing done, when somebody else has it. */
+  tryLocked<T>(id: string, action: () => T): T | undefined;
+  /** Changes the settings of a container that is there, locked. */
+  change(id: string, change: (settings: Settings) => Settings): void;
   /** Claims another name and gives the old one back. @throws BoxError ERR_TSCBOX_NAME_IN_USE */
   rename(state: ContainerState, name: string): void;
   /** Takes back that it was started, so that it can be started again. */
@@ -52,18 +59,24 @@ export interface Store {
 
 export function openStore(directories: Directories, system: System): Store {
   const directoryOf = (id: string): string => `${directories.containers}/${id}`;
+  const locks = containerLocks(directories.locks);
   return {
     directoryOf,
+    locked: locks.hold,
+    tryLocked: locks.tryHold,
+    change: (id, change) => locks.hold(id, () => {
+      if (exists(directoryOf(id))) replaceRecord(directoryOf(id), 'settings', change(readRecord(directoryOf(id), 'settings') ?? {}));
+    }),
     read: (id) => readState(directoryOf(id), `${directories.exits}/${id}`, system),
     record: (id, stage) => readRecord(directoryOf(id), stage),
     replace: (id, stage, record) => replaceRecord(directoryOf(id), stage, record),
-    rename: (state, name) => rename(directories, system, state, name),
+    rename: (state, name) => locks.hold(state.id, () => rename(directories, system, state.id, name)),
     unstart: (id) => unstart(directories, directoryOf(id)),
     create: (id, wanted, record) => create(directories, system, { id, wanted, directory: directoryOf(id) }, record),
     write: (id, stage, record) => writeRecord(directoryOf(id), stage, record),
     ids: () => namesIn(directories.containers).filter((name) => !name.startsWith('.')),
     remove(record) {
-      removeFiles(directories, system, record, forget(directories, record));
+      removeFiles(directories, system, record, locks.hold(record.id, () => forget(directories, record)));
     },
     removeLater(record, made, onError) {
       const away = forget(directories, record);
@@ -125,6 +138,11 @@ function readRecord<K extends keyof Records>(directory: string, stage: K): Recor
 
 /** What the records say, corrected by what is true now. `exit`: the file that the monitor of a detached container writes. */
 function readState(directory: string, exit: string, system: Pick<System, 'isAlive'>): ContainerState | undefined {
+  const state = readStages(directory, exit, system);
+  return state?.startError === undefined ? state : { ...state, error: state.startError };
+}
+
+function readStages(directory: string, exit: string, system: Pick<System, 'isAlive'>): ContainerState | undefined {
   const created = readRecord(directory, 'created');
   if (created === undefined) return undefined;
   const started = readRecord(directory, 'started');
@@ -149,10 +167,13 @@ function replaceRecord(directory: string, stage: keyof Records, record: object):
   renameSync(temporary, `${directory}/${stage}.json`);
 }
 
-function rename(directories: Directories, system: System, { id, name: old }: ContainerState, name: string): void {
-  claimName(directories.names, id, name, system, (other) => exists(`${directories.containers}/${other}`));
+function rename(directories: Directories, system: System, id: string, name: string): void {
   const directory = `${directories.containers}/${id}`;
-  replaceRecord(directory, 'settings', { ...readRecord(directory, 'settings'), name });
+  const settings = readRecord(directory, 'settings');
+  const old = settings?.name ?? readRecord(directory, 'created')?.name;
+  if (old === undefined) throw new BoxError({ code: 'ERR_TSCBOX_CONTAINER_NOT_FOUND', attempted: `rename the container ${id.slice(0, 12)}`, detail: 'it was removed meanwhile' });
+  claimName(directories.names, id, name, system, (other) => exists(`${directories.containers}/${other}`));
+  replaceRecord(directory, 'settings', { ...settings, name });
   releaseName(directories.names, id, old);
 }
 

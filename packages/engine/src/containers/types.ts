@@ -85,8 +85,12 @@ export interface Settings {
   readonly name?: string;
   readonly detached?: boolean;
   readonly restart?: RestartPolicy;
-  /** How often its policy has started it again. */
+  /** How often its policy has started it again, or tried to. */
   readonly restarts?: number;
+  /** How many of the last of those came at once one after the other: the pause before the next doubles with each. */
+  readonly quickRestarts?: number;
+  /** Why its policy could not start it again the last time. */
+  readonly startError?: string;
   /** Somebody asked it to stop: its policy holds no more, until it is started again. */
   readonly stopAsked?: boolean;
 }

@@ -1,15 +1,15 @@
 /** `openLife`: what is done with containers beyond the command that made them. */
 import { BoxError, checkContainerName, UnsupportedError, type CgroupStats, type ContainerProcess, type Spec } from '@tsc-box/model';
 import { findContainer, listContainers } from '../containers/find.ts';
-import { removeContainer, settle, sweepContainers } from '../containers/remove.ts';
+import { removeByName, removeContainer, sweepContainers } from '../containers/remove.ts';
 import type { Parts } from '../containers/run.ts';
 import type { ContainerState, RestartPolicy } from '../containers/types.ts';
-import { attachContainer } from './attach.ts';
+import { attachContainer, startAttached } from './attach.ts';
 import { createContainer } from './create.ts';
 import { execInContainer } from './exec.ts';
 import { findRunning, isPaused } from './find-state.ts';
 import { readLogs } from './logs.ts';
-import { needsSupervisor, superviseWhereNeeded } from './needs.ts';
+import { superviseWhereNeeded } from './needs.ts';
 import { startContainer } from './start.ts';
 import { killContainer, stopContainer } from './stop.ts';
 import { supervise } from './supervise.ts';
@@ -22,7 +22,8 @@ export function openLife(parts: Parts): Life {
   const { store } = parts;
   return {
     create: (request) => createChecked(parts, request),
-    start: (nameOrId) => startContainer(parts, nameOrId),
+    start: async (nameOrId) => startContainer(parts, nameOrId),
+    startAttached: async (nameOrId, options) => startAttached(parts, nameOrId, options),
     run: (request) => runDetached(parts, request),
     stop: (nameOrId, options) => stopContainer(parts, nameOrId, options),
     async restart(nameOrId, options) {
@@ -68,7 +69,7 @@ async function createChecked(parts: Parts, request: CreateRequest): Promise<Cont
 async function runDetached(parts: Parts, request: CreateRequest): Promise<ContainerState> {
   const created = await createChecked(parts, request);
   try {
-    return await startContainer(parts, created.id);
+    return startContainer(parts, created.id);
   } catch (error) {
     removeContainer(parts, created);
     throw error;
@@ -88,19 +89,25 @@ function statsOf({ system }: Parts, state: ContainerState): CgroupStats {
 }
 
 function setRestart(parts: Parts, nameOrId: string, restart: RestartPolicy): void {
-  const state = findContainer(parts.store, nameOrId);
-  const { stopAsked: _stopAsked, ...settings } = parts.store.record(state.id, 'settings') ?? {};
-  parts.store.replace(state.id, 'settings', { ...settings, restart });
-  const now = { ...state, restart };
-  if (state.status === 'running' && needsSupervisor(now)) superviseWhereNeeded(parts, now);
+  const { id } = findContainer(parts.store, nameOrId);
+  parts.store.change(id, ({ stopAsked: _stopAsked, ...settings }) => ({ ...settings, restart }));
+  const now = findContainer(parts.store, id);
+  if (now.status === 'running') superviseWhereNeeded(parts, now);
 }
 
 function prune(parts: Parts): string[] {
   sweepContainers(parts);
   const ended = listContainers(parts.store).filter((state) => state.status === 'exited' || (state.status === 'created' && state.detached === true));
-  for (const state of ended) {
-    settle(parts, state);
-    removeContainer(parts, state);
+  return ended.flatMap(({ id }) => (removeIdle(parts, id) ? [id] : []));
+}
+
+/** Not one that was started since it was looked at, or that another command has removed. */
+function removeIdle(parts: Parts, id: string): boolean {
+  try {
+    removeByName(parts, id, false);
+    return true;
+  } catch (error) {
+    if (error instanceof BoxError && (error.code === 'ERR_TSCBOX_STATE' || error.code === 'ERR_TSCBOX_CONTAINER_NOT_FOUND')) return false;
+    throw error;
   }
-  return ended.map(({ id }) => id);
 }

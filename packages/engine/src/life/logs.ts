@@ -9,6 +9,8 @@ import { journalOf } from './start.ts';
 import type { LogEntry, LogOptions } from './types.ts';
 
 const NEWLINE = 10;
+/** Milliseconds between two looks at a process that may be killed without leaving a trace in a file. */
+const LOOK_MS = 500;
 
 /** Cuts frames into lines. Of each stream it knows whether the next byte begins one. */
 export function lineCutter(): (frame: JournalFrame) => LogEntry[] {
@@ -72,19 +74,22 @@ export interface FollowOptions {
 
 /** Ends with the container, when all that it wrote has been given. */
 export async function* followJournal(parts: Parts, id: string, { follow, position = 0, signal }: FollowOptions): AsyncGenerator<LogEntry> {
-  const cut = lineCutter();
   const path = journalOf(parts, id);
-  const changes = follow ? watchFiles([path, `${parts.directories.exits}/${id}`], signal) : undefined;
-  let reader: JournalReader | undefined;
+  const isOver = (): boolean => !follow || signal?.aborted === true || parts.store.read(id)?.status !== 'running';
+  yield* followOpened(openJournal(path, position), isOver, follow ? watchFiles([path, `${parts.directories.exits}/${id}`], signal) : undefined);
+}
+
+/** Both are closed at its end. */
+export async function* followOpened(reader: JournalReader | undefined, isOver: () => boolean, changes: Changes | undefined): AsyncGenerator<LogEntry> {
+  const cut = lineCutter();
   try {
     for (;;) {
       // Looked at before the journal: what was written by the end is in it then.
-      const ended = !follow || signal?.aborted === true || parts.store.read(id)?.status !== 'running';
-      reader ??= openJournal(path, position);
+      const over = isOver();
       const frames = reader?.next() ?? [];
       for (const frame of frames) yield* cut(frame);
       if (frames.length > 0) continue;
-      if (ended) return;
+      if (over) return;
       await changes?.next();
     }
   } finally {
@@ -94,7 +99,7 @@ export async function* followJournal(parts: Parts, id: string, { follow, positio
 }
 
 export interface Changes {
-  /** Resolves when one of the files has changed since the last call, or is gone, or it was aborted. */
+  /** Resolves when one of the files has changed since the last call, or is gone, or it was aborted; and now and then without, for what leaves no trace in a file. */
   next(): Promise<void>;
   close(): void;
 }
@@ -118,7 +123,11 @@ export function watchFiles(paths: readonly string[], signal?: AbortSignal): Chan
   signal?.addEventListener('abort', note);
   return {
     async next() {
-      if (!changed && signal?.aborted !== true) await new Promise<void>((resolve) => (wake = resolve));
+      if (!changed && signal?.aborted !== true) {
+        const timer = setTimeout(note, LOOK_MS);
+        await new Promise<void>((resolve) => (wake = resolve));
+        clearTimeout(timer);
+      }
       changed = false;
       wake = undefined;
     },

@@ -18,8 +18,10 @@ export interface StopOptions {
 
 /** A paused one goes on first: a signal waits as long as it is paused. */
 export async function stopContainer(parts: Parts, nameOrId: string, { timeoutMs = TIMEOUT_MS, signal }: StopOptions = {}): Promise<boolean> {
-  const state = findContainer(parts.store, nameOrId);
-  noteStop(parts, state);
+  const { id } = findContainer(parts.store, nameOrId);
+  noteStop(parts, id);
+  // Its policy may have started it again by then, but not behind that.
+  const state = findContainer(parts.store, id);
   if (!isRunningState(state)) return false;
   thaw(parts, state);
   parts.system.signal(state, signal ?? state.stopSignal ?? SIGTERM);
@@ -56,8 +58,8 @@ function thaw(parts: Parts, state: ContainerState): void {
 }
 
 /** Its restart policy holds no more: set before it ends, or its supervisor would be faster. */
-function noteStop({ store }: Parts, { id, restart }: ContainerState): void {
-  if (restart !== undefined && restart.name !== 'no') store.replace(id, 'settings', { ...store.record(id, 'settings'), stopAsked: true });
+function noteStop({ store }: Parts, id: string): void {
+  store.change(id, (settings) => (settings.restart === undefined || settings.restart.name === 'no' ? settings : { ...settings, stopAsked: true }));
 }
 
 /** Signals that end a container: its policy is not to start it again behind them. */
@@ -66,7 +68,7 @@ const ENDING: readonly (number | undefined)[] = [SIGNAL_NUMBERS['SIGKILL'], SIGN
 export async function killContainer(parts: Parts, nameOrId: string, signal: number = SIGKILL): Promise<void> {
   const state = findRunning(parts, nameOrId, 'kill');
   if (signal !== SIGKILL) refusePaused(parts, state, 'kill');
-  if (ENDING.includes(signal) || signal === state.stopSignal) noteStop(parts, state);
+  if (ENDING.includes(signal) || signal === state.stopSignal) noteStop(parts, state.id);
   if (signal !== SIGKILL) {
     parts.system.signal(state, signal);
     return;

@@ -52,6 +52,8 @@ export interface Attached {
   resize(height: number, width: number): void;
   /** No more input comes. */
   endInput(): void;
+  /** Until this run has ended, whatever becomes of the container then. To be called once. */
+  wait(): Promise<ExitStatus>;
 }
 
 export interface Life {
@@ -59,7 +61,9 @@ export interface Life {
   create(request: CreateRequest): Promise<ContainerState>;
   /** @throws BoxError ERR_TSCBOX_STATE when it runs */
   start(nameOrId: string): Promise<ContainerState>;
-  /** `create` and `start`. A container that can't be started is removed. `onCreated` is told before it starts: to read all of its output. */
+  /** `start`, with the streams of this run and all that it writes from the beginning on. */
+  startAttached(nameOrId: string, options?: { readonly signal?: AbortSignal }): Promise<Attached>;
+  /** `create` and `start`. A container that can't be started is removed. */
   run(request: CreateRequest): Promise<ContainerState>;
   /** Asks it to stop, by its stop signal or `signal`, and kills it after `timeoutMs` (default 10,000; negative: never). False when it did not run. */
   stop(nameOrId: string, options?: { readonly timeoutMs?: number; readonly signal?: number }): Promise<boolean>;
@@ -77,8 +81,8 @@ export interface Life {
   /** The OCI configuration that it was launched with. @throws BoxError ERR_TSCBOX_STATE where it is not on record */
   spec(nameOrId: string): Spec;
   logs(nameOrId: string, options?: LogOptions): AsyncIterable<LogEntry>;
-  /** `fromStart`: output from the beginning of this run on. */
-  attach(nameOrId: string, options?: { readonly fromStart?: boolean; readonly signal?: AbortSignal }): Attached;
+  /** What it writes from now on. */
+  attach(nameOrId: string, options?: { readonly signal?: AbortSignal }): Attached;
   stats(state: ContainerState): CgroupStats;
   top(nameOrId: string): readonly ContainerProcess[];
   /** New limits for a running container, as `run` takes them; they hold when it is started again too. What is not given stays. */

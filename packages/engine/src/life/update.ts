@@ -1,16 +1,21 @@
 /** `update`: other limits for a running container. docker-update(1). */
 import { parseResources, type LaunchPlan, type RunOptions, type SpecResources } from '@tsc-box/model';
 import type { Parts } from '../containers/run.ts';
-import { cgroupOf, findRunning } from './find-state.ts';
+import { cgroupOf, findRunning, type RunningState } from './find-state.ts';
 
 /** @throws UsageError; UnsupportedError; SyscallError: what was written before stays then */
 export function updateContainer(parts: Parts, nameOrId: string, limits: RunOptions): void {
   const { store, system } = parts;
   const state = findRunning(parts, nameOrId, 'update');
   const asked = parseResources(limits, system.facts());
+  store.locked(state.id, () => change(parts, findRunning(parts, state.id, 'update'), asked, limits.memorySwap !== undefined));
+}
+
+function change(parts: Parts, state: RunningState, asked: SpecResources, swapGiven: boolean): void {
+  const { store } = parts;
   const launch = store.record(state.id, 'launch');
   const current = launch?.spec.linux?.resources ?? {};
-  const changed = withSwapKept(asked, limits.memorySwap !== undefined);
+  const changed = withSwapKept(asked, swapGiven);
   cgroupOf(parts, state, 'update').update(changed);
   if (launch === undefined) return;
   const resources = merge(current, changed);

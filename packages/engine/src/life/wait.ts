@@ -6,9 +6,6 @@ import type { Parts } from '../containers/run.ts';
 import type { ContainerState } from '../containers/types.ts';
 import { watchFiles } from './logs.ts';
 
-/** Milliseconds between two looks at a container whose launcher may be killed without leaving a trace in a file. */
-const LOOK_MS = 500;
-
 export async function waitForEnd(parts: Parts, nameOrId: string, signal?: AbortSignal): Promise<ExitStatus> {
   const first = findContainer(parts.store, nameOrId);
   const end = await endOf(parts, first, signal);
@@ -24,20 +21,15 @@ export async function endOf(parts: Parts, first: ContainerState, signal?: AbortS
   const { store, directories } = parts;
   if (first.status === 'exited') return first;
   const changes = watchFiles([`${directories.exits}/${first.id}`, store.directoryOf(first.id)], signal);
-  // The files of another launcher's container tell of its end, but not of that launcher's.
-  const look = first.monitor === undefined ? setInterval(() => undefined, LOOK_MS) : undefined;
   try {
     for (;;) {
       const state = store.read(first.id);
       if (state === undefined) throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `wait for the container "${first.name}"`, detail: 'it was removed meanwhile' });
       if (state.status === 'exited') return state;
       signal?.throwIfAborted();
-      await (look === undefined ? changes.next() : Promise.race([changes.next(), pause()]));
+      await changes.next();
     }
   } finally {
-    clearInterval(look);
     changes.close();
   }
 }
-
-const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, LOOK_MS).unref());
