@@ -67,7 +67,7 @@ const shebang = {
 const clean = (chunks) => ({ name: 'clean', buildStart: () => rmSync(new URL(`dist/${chunks}`, import.meta.url), { recursive: true, force: true }) });
 
 /** What every `run` of the built-in image loads: one file is read quicker than ten. */
-const isOfEveryRun = (id) => /\/packages\/(?:model\/src|host-linux\/src\/(?!layers\/(?:apply|extract|archiver|pack|place|tree-|usage|union-directory))|engine\/src\/(?:index|containers)|cli\/src\/(?:args|program|dispatch|report\/(?:write|style|errors)|io\/(?:signals|streams)|commands\/(?:registry|image-commands|life-commands|try-commands|request|run)))/.test(id) && !/\/(?:layers\/layer-tree|images|containers\/apply)/.test(id) || id.includes('rolldown/runtime') || id.includes('main-thread');
+const isOfEveryRun = (id) => /\/packages\/(?:model\/src|host-linux\/src\/(?!layers\/(?:apply|extract|archiver|pack|place|tree-|usage|union-directory))|engine\/src\/(?:index|containers|store\/owner)|cli\/src\/(?:args|program|dispatch|report\/(?:write|style|errors)|io\/(?:signals|streams)|commands\/(?:registry|image-commands|life-commands|try-commands|request|run)))/.test(id) && !/\/(?:layers\/layer-tree|images|containers\/apply)/.test(id) || id.includes('rolldown/runtime') || id.includes('main-thread');
 
 /** What every command of the OCI runtime loads: nothing of images, terminals and help. */
 const isOfRuntime = (id) => !/\/layers\/(?:apply|extract|archiver|pack|place|tree-|usage|union-directory|layer-tree)|\/io\/(?:attach|terminal|tty)|\/runtime\/main|\/(?:compile|code)-cache/.test(id);

@@ -1,6 +1,6 @@
 /** `attach`: the streams of a detached container. */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
-import { BoxError, parseExitRecord, type ExitStatus, type MonitoredStreams, type ProcessIdentity } from '@tsc-box/model';
+import { BoxError, parseExitRecord, type ExitRecord, type ExitStatus, type MonitoredStreams, type ProcessIdentity } from '@tsc-box/model';
 import { settle } from '../containers/remove.ts';
 import type { Parts } from '../containers/run.ts';
 import type { ContainerState } from '../containers/types.ts';
@@ -39,12 +39,18 @@ function attachedTo(parts: Parts, state: ContainerState, monitor: ProcessIdentit
   const streams = openStreams(parts, monitor);
   const run = openRun(parts, state, monitor, signal);
   const reader = openJournal(journalOf(parts, state.id), position);
+  let ended = false;
   return {
     state, streams, output: followOpened(reader, run.isOver, run.changes),
     resize(height, width) {
       if (streams.terminal !== undefined) parts.system.resizeTerminal(streams.terminal, height, width);
     },
-    endInput: () => parts.system.endMonitoredStdin(monitor),
+    // The command reads the end when the last write end is closed: ours, then the monitor's.
+    endInput() {
+      if (streams.stdin !== undefined && !ended) closeSync(streams.stdin);
+      ended = true;
+      parts.system.endMonitoredStdin(monitor);
+    },
     wait: () => run.wait(),
   };
 }
@@ -71,11 +77,15 @@ function openRun(parts: Parts, state: ContainerState, monitor: ProcessIdentity, 
   const fd = openSync(path, 'r');
   const aborted = signal === undefined ? {} : { signal };
   const changes = watchFiles([journalOf(parts, state.id), path], signal);
-  const record = (): ReturnType<typeof parseExitRecord> => {
+  let end: ExitRecord | undefined;
+  let closed = false;
+  const record = (): ExitRecord | undefined => {
+    if (end !== undefined || closed) return end;
     const bytes = Buffer.alloc(fstatSync(fd).size);
     readSync(fd, bytes, 0, bytes.length, 0);
     const found = parseExitRecord(bytes);
-    return found === undefined || found.pid === 0 ? undefined : found;
+    if (found !== undefined && found.pid !== 0) end = found;
+    return end;
   };
   const isOver = (): boolean => signal?.aborted === true || record() !== undefined || !parts.system.isAlive(monitor.pid, monitor.startTime);
   return {
@@ -84,13 +94,14 @@ function openRun(parts: Parts, state: ContainerState, monitor: ProcessIdentity, 
       const ends = watchFiles([path], aborted.signal);
       try {
         while (!isOver()) await ends.next();
-        const end = record();
+        const last = record();
         signal?.throwIfAborted();
-        if (end === undefined) throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `wait for the container "${state.name}"`, detail: 'its monitor was killed: how it ended is not known' });
+        if (last === undefined) throw new BoxError({ code: 'ERR_TSCBOX_STATE', attempted: `wait for the container "${state.name}"`, detail: 'its monitor was killed: how it ended is not known' });
         const oomKilled = wasOutOfMemory(parts, state);
-        return { code: end.code, ...(end.signal === undefined ? {} : { signal: end.signal }), ...(oomKilled ? { oomKilled } : {}) };
+        return { code: last.code, ...(last.signal === undefined ? {} : { signal: last.signal }), ...(oomKilled ? { oomKilled } : {}) };
       } finally {
         ends.close();
+        closed = true;
         closeSync(fd);
       }
     },
