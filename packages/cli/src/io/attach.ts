@@ -104,14 +104,21 @@ function feed(stdin: NodeJS.ReadStream, fd: number): () => void {
  */
 export function typeInto(stdin: NodeJS.ReadStream, master: number, hangUp: () => void, watcher?: (bytes: Buffer) => Buffer): () => void {
   let closed = false;
+  let writing = false;
+  let over = false;
   const put = (bytes: Buffer): void => {
+    writing = true;
     write(master, bytes, (error, written) => {
       if (closed) return;
       const rest = bytes.subarray(error === null ? written : 0);
       if (error?.code === 'EAGAIN') setTimeout(put, RETRY, rest);
-      else if (error !== null) stdin.pause();
-      else if (rest.length > 0) put(rest);
-      else stdin.resume();
+      else if (error === null && rest.length > 0) put(rest);
+      else {
+        writing = false;
+        if (over) end();
+        else if (error === null) stdin.resume();
+        else stdin.pause();
+      }
     });
   };
   const typed = (bytes: Buffer): void => {
@@ -120,10 +127,15 @@ export function typeInto(stdin: NodeJS.ReadStream, master: number, hangUp: () =>
     stdin.pause();
     put(passed);
   };
-  const left = (): void => {
+  const end = (): void => {
     if (closed) return;
     closed = true;
     hangUp();
+  };
+  // The end may be told while what came before it is still being written.
+  const left = (): void => {
+    over = true;
+    if (!writing) end();
   };
   stdin.on('data', typed);
   stdin.on('end', left);
