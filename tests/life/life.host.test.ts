@@ -28,7 +28,7 @@ describe.each(USERS)('containers that are left behind, for $who', ({ why, make, 
 
   test(title('start -a shows all of a run that ends at once, of that run only, and exits with its code'), () => {
     run('create', '--name', 'job', ...image, 'sh', '-c', 'echo out; echo err >&2; exit 3');
-    for (const _time of [1, 2]) expect(run('start', '-a', 'job')).toMatchObject({ code: 3, stdout: 'out\n', stderr: 'err\n' });
+    for (const flags of ['-a', '--attach']) expect(run('start', flags, 'job')).toMatchObject({ code: 3, stdout: 'out\n', stderr: 'err\n' });
     expect(run('logs', 'job').stdout).toBe('out\nout\n');
   });
 
