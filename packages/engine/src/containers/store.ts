@@ -6,7 +6,7 @@
  * ORDER of making: name, directory, record. ORDER of removing: name, the directory renamed to one of the remover's, its content.
  * So at any moment a crash leaves something that tells whose it was, and `remains.ts` finds it.
  */
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { BoxError, type System } from '@tsc-box/model';
 import { claimName, isAlive, releaseName, unlinkQuietly } from './claims.ts';
 import type { Directories } from './directories.ts';
@@ -122,6 +122,8 @@ function writeRecord(directory: string, stage: keyof Records, record: object): v
 
 function readRecord<K extends keyof Records>(directory: string, stage: K): Records[K] | undefined {
   let text: string;
+  // An error costs ten times as much as this, and most containers lack some of these.
+  if (!existsSync(`${directory}/${stage}.json`)) return undefined;
   try {
     text = readFileSync(`${directory}/${stage}.json`, 'utf8');
   } catch (error) {
