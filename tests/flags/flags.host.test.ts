@@ -32,6 +32,8 @@ if (directory !== undefined) {
 }
 
 const ROWS: readonly Row[] = [
+  { flags: ['--hide', '/etc/passwd'], script: 'wc -c < /etc/passwd', shown: '0\n' },
+  { flags: ['--read-only-path', '/tmp'], script: 'touch /tmp/made 2>/dev/null || echo refused', shown: 'refused\n' },
   {
     flags: ['--workdir', '/usr', '--user', '1:2', '--group-add', '77', '--umask', '0027', '--env', 'A=b', '--env-file', path('env'), '--hostname', 'boxed', '--domainname', 'example.org', '--add-host', 'db:10.1.2.3', '--dns', '192.0.2.53'],
     script: 'pwd; id -u; id -G; umask; echo $A $FILE; uname -n; cat /proc/sys/kernel/domainname; grep -c "^10.1.2.3.*db" /etc/hosts; cat /etc/resolv.conf', shown: '/usr\n1\n2 77\n0027\nb file\nboxed\nexample.org\n1\nnameserver 192.0.2.53\n',

@@ -72,7 +72,7 @@ export function makeDirectories(directories: Directories, uid: number): void {
   makeOwned(directories.root, passage, uid);
   makeOwned(directories.runRoot, passage, uid);
   for (const path of [directories.containers, directories.skeletons, directories.mountpoint]) makeOne(path, passage);
-  for (const path of [directories.names, directories.layers, directories.cache, directories.exits]) makeOne(path, 0o700);
+  for (const path of [directories.names, directories.layers, directories.cache, directories.exits, directories.locks]) makeOne(path, 0o700);
 }
 
 function makeOwned(path: string, mode: number, uid: number): void {
