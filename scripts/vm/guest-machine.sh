@@ -1,5 +1,5 @@
 # Process 1 of the test machine once it has a root: mounts what a machine has, sets the cgroups up, runs the command.
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=xterm LANG=C.UTF-8
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/var/tmp/home TERM=xterm LANG=C.UTF-8
 exchange=/run/tsc-box-vm
 argument() { for word in $(cat /proc/cmdline); do case $word in "$1"=*) echo "${word#*=}";; esac; done; }
 
@@ -9,14 +9,19 @@ mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 mount -t mqueue mqueue /dev/mqueue
 [ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
 # The root is an overlay, on which no other can lie: containers and what tests make get directories of the disk.
-mkdir -p /var/lib/tsc-box /var/lib/containers /mnt
+# The directory of the command is seen through them: it may be below one.
+checkout=$(cat "$exchange/cwd")
+mkdir -p /run/tsc-box-vm-checkout /var/lib/tsc-box /var/lib/containers /mnt
+mount --bind "$checkout" /run/tsc-box-vm-checkout
 mount -t ext4 /dev/vda /mnt
-for place in /tmp /var/tmp /var/lib/tsc-box /var/lib/containers /root; do
+for place in /tmp /var/tmp /var/lib/tsc-box /var/lib/containers; do
   mkdir -p "/mnt$place"
   mount --bind "/mnt$place" "$place"
 done
 chmod 1777 /tmp /var/tmp
 umount /mnt
+mkdir -p "$checkout" /var/tmp/home
+[ "$checkout" = / ] || mount --bind /run/tsc-box-vm-checkout "$checkout"
 mkdir -p /lib/modules
 
 v1() {

@@ -62,6 +62,7 @@ export async function runInMachine(options: MachineOptions): Promise<number> {
     const initramfs = join(directory, 'initramfs.gz');
     writeFileSync(initramfs, makeInitramfs(kernel, '/bin/busybox'));
     copyFileSync(join(import.meta.dirname, 'guest-machine.sh'), join(options.exchange, 'machine.sh'));
+    writeFileSync(join(options.exchange, 'cwd'), options.cwd);
     const modules = join(kernel.modules, '..');
     writeFileSync(join(options.exchange, 'command.sh'), `mount --bind ${quote(modules)} /lib/modules 2>/dev/null\ncd ${quote(options.cwd)} || exit 125\n${options.script}\n`);
     const status = join(options.exchange, 'status');

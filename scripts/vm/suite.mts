@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { root } from '../stages.mjs';
+import { findMachineNode, root } from '../stages.mjs';
 import { runInMachine } from './machine.mts';
 import { missingForMachine } from './needs.mjs';
 
@@ -15,7 +15,7 @@ const TIMEOUT_MS = 300_000;
 
 function vitest(paths: readonly string[]): string {
   const limits = `--testTimeout=${String(TIMEOUT_MS)} --hookTimeout=${String(TIMEOUT_MS)}`;
-  return `CI=1 NO_COLOR=1 TSC_BOX_TEST_MACHINE=1 node --require ./scripts/vitest-on-node-20.cjs node_modules/vitest/vitest.mjs run --maxWorkers=2 ${limits} --reporter=default --reporter=json --outputFile.json=/run/tsc-box-vm/report.json ${paths.join(' ')} 2>&1 | cat
+  return `CI=1 NO_COLOR=1 TSC_BOX_TEST_MACHINE=1 '${findMachineNode()}' --require ./scripts/vitest-on-node-20.cjs node_modules/vitest/vitest.mjs run --maxWorkers=2 ${limits} --reporter=default --reporter=json --outputFile.json=/run/tsc-box-vm/report.json ${paths.join(' ')} 2>&1 | cat
 test -s /run/tsc-box-vm/report.json && ! grep -q '"success":false' /run/tsc-box-vm/report.json`;
 }
 
